@@ -1,0 +1,392 @@
+"""What the author of a transport writes: a `Backend` that opens `Session` objects.
+
+This is the whole of it.  What a store can do beyond these two protocols is said by its
+`kombu.transport.capabilities.Capabilities` and by the optional protocols at the end of this
+module; the core does everything else (routing, prefetch, acknowledgement bookkeeping, errors).
+
+Rules that hold for every method:
+
+* deadlines are absolute, in seconds of `time.monotonic`; a call returns or raises by its deadline;
+* a session is used by one thread at a time, except `Session.interrupt`, which any thread may call;
+* a backend may be used from any number of threads and does no I/O in ``__init__``;
+* a session that finds itself in another process than the one that opened it closes its
+  descriptors and sends nothing;
+* a store that cannot be reached raises an `OSError` or `kombu.exceptions.ConnectionError`;
+  one that refuses raises `kombu.exceptions.ChannelError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from .capabilities import Capabilities
+
+__all__ = (
+    "Backend",
+    "Binding",
+    "Broadcast",
+    "Delivery",
+    "Envelope",
+    "Leasing",
+    "Moving",
+    "Pollable",
+    "QueueSpec",
+    "Rejected",
+    "Release",
+    "Role",
+    "Session",
+    "Topology",
+    "Want",
+    "Wants",
+)
+
+DeadReason = Literal["expired", "maxlen"]
+
+
+class Role(Enum):
+    """What a session is for, so that a publish never waits behind a blocking fetch.
+
+    A store with no such trouble returns the same kind of session for every role.
+    """
+
+    COMMAND = "command"
+    RECEIVE = "receive"
+    LEASE = "lease"
+    BROADCAST = "broadcast"
+
+
+@dataclass(frozen=True)
+class QueueSpec:
+    """A queue as it is declared.  Durations are in seconds, `None` means without limit.
+
+    ``dead_letters`` asks the backend to set aside what leaves the queue by expiry or overflow
+    (`Session.maintain` hands it out) instead of dropping it.
+    """
+
+    name: str
+    durable: bool = True
+    message_ttl: float | None = None
+    expires: float | None = None
+    max_length: int | None = None
+    max_length_bytes: int | None = None
+    overflow: Literal["drop-head", "reject-publish"] = "drop-head"
+    max_priority: int | None = None
+    dead_letters: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Envelope:
+    """One message on its way through a store.
+
+    A plain class with slots: one is made for every message, so it validates and copies nothing.
+    ``expires_at`` and ``not_before`` are epoch seconds of the store's clock, ``count`` is how
+    often the message was delivered before, ``wire`` is a place for the backend's encoded form.
+    """
+
+    __slots__ = (
+        "body",
+        "content_encoding",
+        "content_type",
+        "count",
+        "exchange",
+        "expires_at",
+        "headers",
+        "not_before",
+        "priority",
+        "properties",
+        "routing_key",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        body: str | bytes,
+        content_type: str | None,
+        content_encoding: str | None,
+        headers: dict[str, Any],
+        properties: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        priority: int = 0,
+    ) -> None:
+        self.body = body
+        self.content_type = content_type
+        self.content_encoding = content_encoding
+        self.headers = headers
+        self.properties = properties
+        self.exchange = exchange
+        self.routing_key = routing_key
+        self.priority = priority
+        self.expires_at: float | None = None
+        self.not_before: float | None = None
+        self.count = 0
+        self.wire: Any = None
+
+    def copy(self) -> Envelope:
+        """An envelope of its own for a further queue: headers and properties are not shared."""
+        twin = Envelope(
+            self.body,
+            self.content_type,
+            self.content_encoding,
+            self.headers.copy(),
+            self.properties.copy(),
+            self.exchange,
+            self.routing_key,
+            self.priority,
+        )
+        twin.expires_at = self.expires_at
+        twin.not_before = self.not_before
+        twin.count = self.count
+        twin.wire = self.wire
+        return twin
+
+
+class Delivery:
+    """One message handed out by one fetch.
+
+    ``token`` is new at every claim, which is what fences a late acknowledgement off: the token of
+    an owner that lost its lease names nothing any more.  ``count`` tells how often the message was
+    delivered before this time; ``lease_until`` is epoch seconds of the store's clock, `None` where
+    the claim holds for as long as the session lives; ``taken`` says that it was removed (no_ack).
+    """
+
+    __slots__ = (
+        "count",
+        "dead",
+        "envelope",
+        "lease_until",
+        "queue",
+        "redelivered",
+        "taken",
+        "token",
+    )
+
+    def __init__(
+        self,
+        queue: str,
+        token: Any,
+        envelope: Envelope,
+        count: int = 0,
+        taken: bool = False,
+        lease_until: float | None = None,
+        dead: DeadReason | None = None,
+    ) -> None:
+        self.queue = queue
+        self.token = token
+        self.envelope = envelope
+        self.count = count
+        self.redelivered = count > 0
+        self.taken = taken
+        self.lease_until = lease_until
+        self.dead = dead
+
+
+class Want:
+    """How much of one queue is wanted: at most ``limit``, removed at once if ``take`` (no_ack)."""
+
+    __slots__ = ("limit", "take")
+
+    def __init__(self, limit: int, take: bool = False) -> None:
+        self.limit = limit
+        self.take = take
+
+    def __repr__(self) -> str:
+        return f"Want(limit={self.limit}, take={self.take})"
+
+
+class Wants(dict[str, Want]):
+    """What a consumer wants, by queue, in order of preference.
+
+    The caller keeps one such object for as long as it consumes the same queues and changes the
+    limits in place; ``version`` changes when a queue is added or removed.  A backend can so
+    prepare what depends on the set of queues (keys of a command, a list of ready queues) once,
+    and a fetch from one busy queue among a thousand costs what it costs with one.
+    """
+
+    version: int = 0
+
+    def add(self, queue: str, want: Want) -> None:
+        """Consume `queue` too."""
+        self[queue] = want
+        self.version += 1
+
+    def drop(self, queue: str) -> None:
+        """Consume `queue` no more; unknown names are ignored."""
+        self.pop(queue, None)
+        self.version += 1
+
+
+class Release(NamedTuple):
+    """Give a delivery back: to the front or the back, after ``delay`` seconds, counted or not."""
+
+    delivery: Delivery
+    front: bool = True
+    delay: float = 0.0
+    count: bool = True
+
+
+class Rejected(NamedTuple):
+    """An item of a `Session.put` that was not stored, and why."""
+
+    index: int
+    error: Exception
+
+
+@runtime_checkable
+class Session(Protocol):
+    """One line of work with the store."""
+
+    def declare_queue(self, spec: QueueSpec) -> tuple[QueueSpec, int]:
+        """Create the queue unless it is there; return what stands and the number of ready messages.
+
+        Asking again is harmless.  The caller compares what stands with what it wanted.
+        """
+
+    def find_queue(self, name: str) -> tuple[QueueSpec, int] | None:
+        """Like `declare_queue`, but create nothing: `None` where there is no such queue."""
+
+    def delete_queue(self, name: str, *, if_empty: bool = False) -> int | None:
+        """Delete the queue and its messages; return how many were ready, 0 where it was absent.
+
+        With `if_empty`, a queue that holds messages stays and the answer is `None`.
+        """
+
+    def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
+        """Store each envelope in its queue, in one round trip where the store can.
+
+        Returns the items that were refused; an empty answer means that all are stored.  An
+        envelope that stands for several queues may be encoded once (``Envelope.wire``).
+        """
+
+    def fetch(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
+        """Claim up to `limit` messages, at most ``want.limit`` of each queue; wait until `deadline`.
+
+        Returns as soon as there is at least one, an empty list when there is none by the deadline
+        or after `interrupt`.  Queues are served in turn: a busy one does not starve the others.
+        Within a queue the order is the store's (``Capabilities.ordering``).
+        """
+
+    def size(self, name: str) -> int:
+        """Number of ready messages, 0 where the queue is absent."""
+
+    def purge(self, name: str) -> int:
+        """Drop the ready messages and return how many there were."""
+
+    def maintain(
+        self, queues: Sequence[str], limit: int
+    ) -> tuple[Sequence[Delivery], float | None]:
+        """Promote what is due and reclaim what dead owners held; hand out what died.
+
+        Returns up to `limit` dead deliveries (``Delivery.dead`` set, leased to the caller) and
+        when to come again, in seconds from now (`None`: nothing is pending).
+        """
+
+    def interrupt(self) -> None:
+        """Make a `fetch` that waits in another thread return; harmless when none does."""
+
+    def close(self, deadline: float) -> None:
+        """Let go of everything that this session holds; what it claimed may be claimed again."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One store, as seen by one `kombu.Connection`."""
+
+    capabilities: Capabilities
+
+    def open(self, role: Role, deadline: float) -> Session:
+        """Open a session for `role`; raises `OSError` when the store cannot be reached."""
+
+    def now(self) -> float:
+        """The store's clock in epoch seconds."""
+
+    def forked(self) -> None:
+        """Called in the child after a fork: drop descriptors and locks, send nothing."""
+
+    def close(self, deadline: float) -> None:
+        """Close what the backend itself holds open; its sessions are closed by their owner."""
+
+
+@runtime_checkable
+class Leasing(Protocol):
+    """A session that claims for a time: what a dead consumer held comes back."""
+
+    def settle(
+        self,
+        acks: Sequence[Delivery],
+        releases: Sequence[Release],
+        deadline: float | None,
+    ) -> Sequence[Delivery]:
+        """Acknowledge and give back; return those of both whose claim was already lost.
+
+        Releases to the front keep their order: the first one given is the first one delivered.
+        With ``deadline=None`` the command is written now and its reply is read with the next one.
+        """
+
+    def renew(self, deliveries: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
+        """Hold the claims for `seconds` from now; return those that were already lost."""
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A session that can acknowledge here and put there in one step."""
+
+    def move(
+        self, delivery: Delivery, items: Sequence[tuple[str, Envelope]], deadline: float
+    ) -> bool:
+        """Put `items` and acknowledge `delivery`, both or neither; False: the claim was lost."""
+
+
+class Binding(NamedTuple):
+    """A binding from an exchange to a queue, or to another exchange."""
+
+    exchange: str
+    destination: str
+    routing_key: str
+    arguments: Mapping[str, Any] | None = None
+    to_exchange: bool = False
+
+
+@runtime_checkable
+class Topology(Protocol):
+    """A backend whose bindings are shared between processes."""
+
+    def bind(self, binding: Binding) -> None:
+        """Store a binding; storing it again is harmless."""
+
+    def unbind(self, binding: Binding) -> None:
+        """Remove a binding; unknown ones are ignored."""
+
+    def load(self, exchange: str) -> tuple[object, Sequence[Binding]]:
+        """The bindings of `exchange`, with a stamp for `fresh`."""
+
+    def fresh(self, exchange: str, stamp: object) -> bool:
+        """Whether what was loaded with `stamp` still stands, told without I/O."""
+
+
+@runtime_checkable
+class Broadcast(Protocol):
+    """A session whose store copies a message to every subscriber by itself."""
+
+    def broadcast(
+        self, exchange: str, routing_key: str, envelope: Envelope, deadline: float
+    ) -> int | None:
+        """Send to all subscribers; return how many there were, `None` where the store won't tell."""
+
+    def subscribe(self, queue: str, exchange: str, pattern: str) -> None:
+        """Have broadcasts of `exchange` that match `pattern` delivered as messages of `queue`."""
+
+
+@runtime_checkable
+class Pollable(Protocol):
+    """A session whose waiting can be left to an event loop."""
+
+    def begin(self, wants: Wants, limit: int) -> Sequence[int]:
+        """Send a fetch and return the descriptors to watch."""
+
+    def ready(self, fd: int) -> list[Delivery] | None:
+        """Read what came on a readable descriptor; `None` while the answer is incomplete."""

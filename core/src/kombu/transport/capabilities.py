@@ -1,0 +1,44 @@
+"""What a backend can do, in words that the conformance kit checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ("UNPROMISED", "Capabilities", "Flag")
+
+#: What may hold by luck and is promised to nobody: reported by the kit, never judged.
+UNPROMISED: Literal["unpromised"] = "unpromised"
+
+#: A capability is there, is not there, or is not promised.
+Flag = bool | Literal["unpromised"]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The promises of a backend; a flag that is not set promises nothing.
+
+    ``concurrent_sessions`` says that a session may be used by several threads at once; the core
+    puts a lock before the others.  ``fetch_batch`` is the most that one fetch may claim where the
+    consumer set no prefetch limit.
+    """
+
+    durable: Flag = False
+    shared_between_processes: Flag = False
+    ordering: Flag = False
+    leases: Flag = False
+    moving: Flag = False
+    shared_topology: Flag = False
+    fanout: Flag = True
+    message_ttl: Flag = False
+    queue_ttl: Flag = False
+    delay: Flag = False
+    dead_letter: Flag = False
+    max_length: Flag = False
+    priority_levels: int = 0
+    priority_order: Literal["higher-first", "lower-first"] = "higher-first"
+    max_message_bytes: int | None = None
+    exchange_types: frozenset[str] = frozenset({"direct", "topic", "fanout", "headers"})
+    asynchronous: bool = False
+    concurrent_sessions: bool = False
+    fetch_batch: int = 64
