@@ -20,7 +20,7 @@ from .matchers import find_matcher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .catalog import InstalledPlugin
+    from .catalog import Candidate, InstalledPlugin
     from .descriptors import CompressorSpec, ExchangeTypeSpec, SerializerSpec, TransportSpec
     from .kinds import Found, Kind, SpecT
 
@@ -36,6 +36,7 @@ class PluginHost:
         self._installed = InstalledFinder(self._catalog, self._loader)
         self._in_process = InProcessPlugins(self._loader)
         self._lock = threading.RLock()
+        self._wrappers_begun = False
         self._wrappers_loaded = False
         self._broken: dict[tuple[str, str], PluginError] = {}
         self._owners: dict[TransportSpec, str] = {}
@@ -45,6 +46,7 @@ class PluginHost:
     def forked(self) -> None:
         """Called in the child after a fork: a lock may be held by a thread that is not here."""
         self._lock = threading.RLock()
+        self._wrappers_begun = self._wrappers_loaded
         self._loader.forked()
         self._in_process.forked()
 
@@ -158,16 +160,23 @@ class PluginHost:
     def _load_wrappers(self) -> None:
         # A second thread that connects meanwhile waits: its transport is to be wrapped too.
         with self._lock:
-            if self._wrappers_loaded:
+            # Loaded while this thread waited, or by a plugin that connects while it is imported.
+            if self._wrappers_begun:
                 return
-            # First, so that a plugin that connects while it is imported does not come back here.
-            self._wrappers_loaded = True
-            for candidates in self._catalog.group(CROSS_CUTTING).values():
-                for candidate in candidates:
-                    try:
-                        self._loader.admit(candidate, self._loader.import_value(candidate))
-                    except PluginError as error:
-                        warn_once(self._broken, (candidate.name, candidate.distribution), error)
+            self._wrappers_begun = True
+            try:
+                for candidates in self._catalog.group(CROSS_CUTTING).values():
+                    for candidate in candidates:
+                        self._load_wrapper(candidate)
+                self._wrappers_loaded = True
+            finally:
+                self._wrappers_begun = self._wrappers_loaded
+
+    def _load_wrapper(self, candidate: Candidate) -> None:
+        try:
+            self._loader.admit(candidate, self._loader.import_value(candidate))
+        except PluginError as error:
+            warn_once(self._broken, (candidate.name, candidate.distribution), error)
 
 
 #: The plugins of this process.

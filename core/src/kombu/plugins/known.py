@@ -121,7 +121,7 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
     for candidate in names:
         by_folded.setdefault(candidate.lower(), candidate)
     folded = name.lower()
-    for text in (folded, folded.partition("+")[0]):
+    for text in (folded.partition("+")[0], folded):
         close = difflib.get_close_matches(text, by_folded, n=1, cutoff=0.6)
         if close:
             return by_folded[close[0]]
