@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from . import exceptions
 from .utils.compat import register_after_fork
 from .utils.functional import lazy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ("Resource",)
 
@@ -74,12 +71,19 @@ class Resource:
     # -- for subclasses ----------------------------------------------------------------------
 
     def setup(self) -> None:
-        """Fill the pool with `limit` resources, or with `lazy` ones that are made when needed.
+        """Fill the pool up to its limit, with resources or `lazy` ones made when needed.
 
         Raises:
             NotImplementedError: The subclass does not say how.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say what it pools: see setup()")
+
+    def fill(self) -> None:
+        """What `setup` of most pools does: `preload` resources, and a `lazy` one for each other."""
+        with self._condition:
+            for number in range((self._limit or 0) - len(self._resource) - len(self._dirty)):
+                self._resource.append(self.new() if number < self.preload else lazy(self.new))
+            self._condition.notify_all()
 
     def new(self) -> Any:
         """A new resource, for a pool without limit and for `replace`."""
@@ -112,28 +116,40 @@ class Resource:
             LimitExceeded: All are in use, and none came back in time.
             RuntimeError: The pool was closed.
         """
-        if self._closed:
-            raise RuntimeError("Acquire on closed pool")
         if not self._limit:
-            return self._hand_out(self.new())
-        resource = self._take(block, timeout)
+            self._check_open()
+            return self._hand_out(self.prepare(self.new()))
+        taken = self._take(block, timeout)
         try:
-            resource = self.prepare(resource)
+            resource = self.prepare(taken)
         except BaseException:
             # Its place in the pool is not lost with it: the next user gets a new one.
-            with self._condition:
-                self._dirty.discard(resource)
-                self._resource.append(
-                    resource if isinstance(resource, lazy) else lazy(self.new)
-                )
-                self._condition.notify()
-            if not isinstance(resource, lazy):
-                self.collect_resource(resource)
+            self._put_back(taken if isinstance(taken, lazy) else lazy(self.new))
             raise
-        with self._condition:
-            self._dirty.add(resource)
-            self._reserved -= 1
+        self._dirty.add(resource)
         return self._hand_out(resource)
+
+    def _take(self, block: bool, timeout: float | None) -> Any:
+        deadline = None if timeout is None else monotonic() + timeout
+        with self._condition:
+            while True:
+                self._check_open()
+                if self._resource:
+                    return self._resource.pop()
+                remaining = None if deadline is None else deadline - monotonic()
+                if not block or (remaining is not None and remaining <= 0):
+                    raise self.LimitExceeded(self._limit)
+                self._condition.wait(remaining)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("Acquire on closed pool")
+
+    def _put_back(self, resource: Any) -> None:
+        with self._condition:
+            if not self._closed:
+                self._resource.append(resource)
+                self._condition.notify()
 
     def _hand_out(self, resource: Any) -> Any:
         def release() -> None:
@@ -142,3 +158,108 @@ class Resource:
 
         resource.release = release
         return resource
+
+    def release(self, resource: Any) -> None:
+        """Give a resource back; twice is harmless."""
+        if not self._limit:
+            self.close_resource(resource)
+            return
+        with self._condition:
+            if resource not in self._dirty:
+                return
+            self._dirty.discard(resource)
+        if self._closed:
+            self.close_resource(resource)
+            return
+        self.release_resource(resource)
+        self._put_back(resource)
+
+    def replace(self, resource: Any) -> None:
+        """Close a defective resource that is in use; a new one takes its place."""
+        if self._limit:
+            with self._condition:
+                if resource not in self._dirty:
+                    return
+                self._dirty.discard(resource)
+            self._put_back(lazy(self.new))
+        self.close_resource(resource)
+
+    def force_close_all(self, close_pool: bool = True) -> None:
+        """Close all resources, those in use too.
+
+        Args:
+            close_pool: Refuse to hand out more.  Otherwise `setup` has to be called again.
+        """
+        with self._condition:
+            if self._closed:
+                return
+            self._closed = close_pool
+            resources = [*self._dirty, *self._resource]
+            self._dirty.clear()
+            self._resource.clear()
+            self._condition.notify_all()
+        for resource in resources:
+            if not isinstance(resource, lazy):
+                self._collect_quietly(resource)
+
+    def _collect_quietly(self, resource: Any) -> None:
+        try:
+            self.collect_resource(resource)
+        except AttributeError:
+            pass  # half-made: there is nothing to let go of
+
+    def resize(
+        self,
+        limit: int | None,
+        force: bool = False,
+        ignore_errors: bool = False,
+        reset: bool = False,
+    ) -> None:
+        """Change the limit.
+
+        Args:
+            limit: The new one.
+            force: Shrink also while resources are in use, by closing them all.
+            ignore_errors: Shrink as far as it goes.
+            reset: Close all resources and start anew.
+
+        Raises:
+            RuntimeError: It should shrink and resources are in use.
+        """
+        previous = self._limit or 0
+        if self._dirty and 0 < (limit or 0) < previous and not ignore_errors:
+            if not force:
+                raise RuntimeError(f"Can't shrink pool when in use: was={previous} now={limit}")
+            reset = True
+        self._limit = limit
+        if reset:
+            self.force_close_all(close_pool=False)
+        with self._condition:
+            surplus = []
+            while self._resource and len(self._resource) + len(self._dirty) > (limit or 0):
+                surplus.append(self._resource.popleft())
+        for resource in surplus:
+            if not isinstance(resource, lazy):
+                self._collect_quietly(resource)
+        self.setup()
+
+    def forget_after_fork(self) -> None:
+        """In the child of a fork: let go of the parent's resources and start anew."""
+        self._condition = threading.Condition()
+        self.force_close_all(close_pool=False)
+        self.setup()
+
+    @property
+    def limit(self) -> int | None:
+        """How many may be in use at once; setting it resizes the pool."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        self.resize(limit)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.force_close_all()

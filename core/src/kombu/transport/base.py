@@ -82,6 +82,8 @@ class StdChannel:
     #: Tags of the consumers that receive without acknowledgement, `None` where the messages
     #: themselves know.
     no_ack_consumers: set[str] | None = None
+    #: Whether `basic_publish` takes a `kombu.transport.backend.Envelope` as it is.
+    takes_envelopes = False
 
     def Consumer(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  documented name
         """A `kombu.Consumer` on this channel."""

@@ -62,6 +62,7 @@ class Channel(StdChannel):
     """
 
     Message = Message
+    takes_envelopes = True
 
     def __init__(self, connection: Transport, **kwargs: Any) -> None:  # noqa: ARG002
         self.connection: Any = connection
