@@ -1,0 +1,23 @@
+"""What the core finds of this plugin; nothing else is imported until a connection opens."""
+
+from __future__ import annotations
+
+from kombu.plugins import PLUGIN_API, TransportSpec, hookimpl
+
+KOMBU_PLUGIN_API = PLUGIN_API
+
+
+@hookimpl
+def kombu_transports() -> list[TransportSpec]:
+    """The memory transport."""
+    return [
+        TransportSpec(
+            name="memory",
+            schemes=("memory",),
+            transport="kombu_memory.transport:Transport",
+            driver_type="memory",
+            driver_name="memory",
+            extra="memory",
+            summary="Named stores in this process, shared by its threads.",
+        )
+    ]
