@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import call
+from wheels import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Environment, Wheelhouse
+    from wheels import Environment, Wheelhouse
 
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
 

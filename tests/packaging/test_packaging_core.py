@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Environment
+    from wheels import Environment
 
 pytestmark = pytest.mark.packaging
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT, SAMPLES, Wheelhouse, find_commands
+from wheels import ROOT, SAMPLES, Wheelhouse, find_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Environment
+    from wheels import Environment
 
 pytestmark = pytest.mark.packaging
 

@@ -6,10 +6,10 @@ import tokenize
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import SAMPLES
+from wheels import SAMPLES
 
 if TYPE_CHECKING:
-    from conftest import Environment
+    from wheels import Environment
 
 pytestmark = pytest.mark.packaging
 
@@ -40,6 +40,57 @@ def test_what_is_installed_is_listed_from_metadata(plugged: Environment) -> None
         "kombu.plugins sample-wrapper kombu-sample-wrapper 1.0",
         "[]",
     ]
+
+
+def test_the_sample_store_fits_the_interface_of_a_backend(plugged: Environment) -> None:
+    code = """if True:
+        import threading, time
+        from types import SimpleNamespace
+        from kombu.transport.backend import Backend, Envelope, QueueSpec, Role, Session, Want, Wants
+        from kombu_sample_transport.store import Store
+
+        def soon(seconds=5.0):
+            return time.monotonic() + seconds
+
+        store = Store(SimpleNamespace(virtual_host=None), None)
+        sender, receiver = store.open(Role.COMMAND, soon()), store.open(Role.RECEIVE, soon())
+        print(isinstance(store, Backend), isinstance(sender, Session))
+        for name in ("a", "b"):
+            sender.declare_queue(QueueSpec(name))
+        envelopes = [Envelope(str(n), None, None, {}, {}, "", "") for n in range(6)]
+        refused = sender.put([("a", e) for e in envelopes[:5]] + [("b", envelopes[5])], soon())
+        wants = Wants(a=Want(3), b=Want(10), c=Want(0))
+        print(list(refused), [(d.queue, d.envelope.body) for d in receiver.fetch(wants, 3, soon())])
+        sender.put([("b", envelopes[5])], soon())
+        print(sorted({receiver.fetch(wants, 1, soon())[0].queue for _ in range(2)}))
+        print(sender.size("a"), sender.delete_queue("a", if_empty=True), sender.purge("a"))
+        begun = time.monotonic()
+        print(receiver.fetch(wants, 1, soon(0.1)), 0.1 <= time.monotonic() - begun < 1)
+        threading.Timer(0.1, receiver.interrupt).start()
+        print(receiver.fetch(wants, 1, soon()), time.monotonic() - begun < 2)
+        print(sender.delete_queue("a"), sender.find_queue("a"), sender.find_queue("b")[1])
+        """
+    assert plugged.run(code).splitlines() == [
+        "True True",
+        "[] [('a', '0'), ('b', '5'), ('a', '1')]",
+        "['a', 'b']",
+        "2 None 2",
+        "[] True",
+        "[] True",
+        "0 None 0",
+    ]
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_backend_gets_its_transport_class_from_the_core(plugged: Environment) -> None:
+    code = """if True:
+        from kombu.transport import get_transport_cls
+        cls = get_transport_cls("sample")
+        print(cls.driver_type, cls is get_transport_cls("sample"))
+        from kombu_sample_transport.store import Store
+        print(cls.Backend is Store)
+        """
+    assert plugged.run(code) == "sample True\nTrue"
 
 
 def test_the_serializer_is_found_by_name_and_content_type(plugged: Environment) -> None:

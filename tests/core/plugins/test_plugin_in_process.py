@@ -17,7 +17,7 @@ from kombu.plugins import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from fabricated import Site
 
 
 class Toy:

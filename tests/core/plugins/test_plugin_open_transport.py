@@ -15,7 +15,7 @@ from kombu.transport import transport_class
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Site
+    from fabricated import Site
 
 SPEC = TransportSpec("toy", ("toy",), transport=f"{__name__}:Transport")
 

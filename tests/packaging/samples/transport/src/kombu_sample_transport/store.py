@@ -49,6 +49,7 @@ class StoreSession:
         self._changed = shelf.changed
         self._queues = shelf.queues
         self._interrupted = False
+        self._turn = -1
 
     def declare_queue(self, spec: QueueSpec) -> tuple[QueueSpec, int]:
         with self._changed:
@@ -86,9 +87,12 @@ class StoreSession:
 
     def _take(self, wants: Wants, limit: int) -> list[Delivery]:
         taken: list[Delivery] = []
-        room = {name: want.limit for name, want in wants.items() if self.size(name)}
+        room = {n: want.limit for n, want in wants.items() if want.limit > 0 and self.size(n)}
         while room and len(taken) < limit:
-            for name in list(room)[: limit - len(taken)]:
+            # Another queue comes first every time, so that none of them starves the others.
+            self._turn = (self._turn + 1) % len(room)
+            names = list(room)
+            for name in (names[self._turn :] + names[: self._turn])[: limit - len(taken)]:
                 envelope = self._queues[name][1].popleft()
                 taken.append(Delivery(name, object(), envelope, envelope.count))
                 room[name] -= 1
