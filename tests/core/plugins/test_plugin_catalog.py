@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from conftest import Site
+    from fabricated import Site
 
 
 def test_installed_plugins_are_listed_without_importing_them(site: Site) -> None:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import transport_source
+from fabricated import transport_source
 
 from kombu.exceptions import KombuError, VersionMismatch
 from kombu.plugins import (
@@ -17,7 +17,7 @@ from kombu.plugins import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from fabricated import Site
 
 
 def test_a_scheme_is_found_and_only_its_plugin_is_imported(site: Site) -> None:

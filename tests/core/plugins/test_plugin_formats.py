@@ -10,7 +10,7 @@ import pytest
 from kombu.plugins import PluginConflict, PluginLoadError
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from fabricated import Site
 
 FOUR = """
 four = (repr, eval, "application/x-four", "utf-8")

@@ -13,9 +13,9 @@ from kombu.plugins import PluginError, PluginLoadError, TransportSpec, hookimpl
 from kombu.transport import transport_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
-    from conftest import Site
+    from fabricated import Site
 
 SPEC = TransportSpec("toy", ("toy",), transport=f"{__name__}:Transport")
 
@@ -46,7 +46,9 @@ def test_what_the_driver_raises_passes_through() -> None:
 def test_a_plugin_may_wrap_what_the_others_return(site: Site) -> None:
     class Wrapper:
         @hookimpl(wrapper=True)
-        def kombu_open_transport(self, spec: TransportSpec, params: object) -> Iterator[Any]:
+        def kombu_open_transport(
+            self, spec: TransportSpec, params: object
+        ) -> Generator[None, Any, Any]:
             inner = yield
             return spec.name, params, inner
 
@@ -161,6 +163,12 @@ def test_a_missing_driver_names_transport_distribution_and_command(site: Site) -
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
     with pytest.raises(PluginLoadError, match="report this to its author"):
         site.host.load_object(SPEC, f"{__name__}:Nothing")
+
+
+def test_a_backend_that_misses_its_driver_is_told_as_what_it_is() -> None:
+    spec = TransportSpec("toy", ("toy",), backend="a_driver_that_is_not_here:Store", extra="toy")
+    with pytest.raises(PluginLoadError, match="needs a_driver_that_is_not_here:Store"):
+        transport_class(spec)
 
 
 def test_a_descriptor_always_gives_the_same_class() -> None:

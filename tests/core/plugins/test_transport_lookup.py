@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kombu import plugins, transport
+from kombu import plugins
 from kombu.plugins import PluginNotFound, TransportSpec, hookimpl
 from kombu.transport import (
     TRANSPORT_ALIASES,
@@ -39,12 +39,9 @@ def memory() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def aliases(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    for name, value in list(TRANSPORT_ALIASES.items()):
-        monkeypatch.setitem(TRANSPORT_ALIASES, name, value)
+def aliases() -> Iterator[dict[str, Any]]:
     before = dict(TRANSPORT_ALIASES)
-    monkeypatch.setattr(transport, "TRANSPORT_ALIASES", TRANSPORT_ALIASES)
-    yield TRANSPORT_ALIASES  # type: ignore[misc]
+    yield TRANSPORT_ALIASES
     TRANSPORT_ALIASES.clear()
     TRANSPORT_ALIASES.update(before)
 

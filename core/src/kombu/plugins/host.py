@@ -114,15 +114,10 @@ class PluginHost:
             return attrgetter(name)(import_module(module))
         except (ImportError, AttributeError) as error:
             owner = self._owners.get(spec, "a descriptor of its own")
-            advice = (
-                f"Install what it requires: {install_command(spec.extra)}"
-                if spec.extra is not None
-                else "Install what it requires, or report this to its author."
-            )
             raise PluginLoadError(
                 spec.name,
                 f"The transport {spec.name!r} of {owner} needs {path}, which could not be "
-                f"imported: {type(error).__name__}: {error}. {advice}",
+                f"imported: {type(error).__name__}: {error}. {_advise(spec, error)}",
             ) from error
 
     def _find(self, kind: Kind[SpecT], name: str) -> SpecT | None:
@@ -177,6 +172,14 @@ class PluginHost:
             self._loader.admit(candidate, self._loader.import_value(candidate))
         except PluginError as error:
             warn_once(self._broken, (candidate.name, candidate.distribution), error)
+
+
+def _advise(spec: TransportSpec, error: Exception) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return "Upgrade it, or report this to its author."
+    if spec.extra is None:
+        return "Install what it requires, or report this to its author."
+    return f"Install what it requires: {install_command(spec.extra)}"
 
 
 #: The plugins of this process.

@@ -75,18 +75,16 @@ def transport_not_found(scheme: str, installed: Iterable[str]) -> PluginNotFound
 
 def _advise_unknown(scheme: str, installed: list[str]) -> list[str]:
     nearest = _SYNONYMS.get(scheme) or _nearest(scheme, [*installed, *KNOWN])
-    sentences = []
-    if nearest is not None:
-        sentences.append(f"Did you mean {nearest!r}?")
-        known = KNOWN.get(nearest)
-        if nearest not in installed and known is not None:
-            if known.written and known.extra is not None:
-                sentences.append(f"Install it: {install_command(known.extra)}")
-            else:
-                sentences.append(_explain_unwritten(known))
-    sentences.append(_list_usable(installed))
-    sentences.append("A class of your own is named as transport='package.module:Class'.")
-    return sentences
+    sentences = ["A class of your own is named as transport='package.module:Class'."]
+    if nearest is None:
+        return [*sentences, _list_usable(installed)]
+    sentences.insert(0, f"Did you mean {nearest!r}?")
+    known = KNOWN.get(nearest)
+    if known is None or nearest in installed:
+        return [*sentences, _list_usable(installed)]
+    if known.written and known.extra is not None:
+        return [*sentences, f"Install it: {install_command(known.extra)}"]
+    return [*sentences, _explain_unwritten(known), _list_usable(installed)]
 
 
 def _explain_unwritten(known: KnownTransport) -> str:

@@ -127,11 +127,10 @@ def transport_class(spec: TransportSpec) -> type:
     known = _classes.get(spec)
     if known is not None:
         return known
-    cls = (
-        plugins.load_object(spec, spec.transport)
-        if spec.transport is not None
-        else _import_object(_VIRTUAL_FACTORY)(spec)
-    )
+    # The backend too is imported here, so that a driver that it misses is told as what it is.
+    cls = plugins.load_object(spec, spec.transport or spec.backend or "")
+    if spec.transport is None:
+        cls = _import_object(_VIRTUAL_FACTORY)(spec)
     # Two threads may both come here: the first class stands.
     return _classes.setdefault(spec, cls)
 
