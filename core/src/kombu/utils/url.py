@@ -113,8 +113,8 @@ def url_to_parts(url: str) -> urlparts:
         # Without the cause: its text may quote the password.
         raise ValueError(
             f"the {scheme} URL is malformed: its port is not a number from 0 to 65535, or its "
-            "host is not a valid name or [IPv6 address]. Characters such as '/', '?' and '#' in a user name or "
-            f"a password has to be percent-encoded; {_HINT}"
+            "host is not a valid name or [IPv6 address]. Characters such as '/', '?' and '#' in a "
+            f"user name or a password have to be percent-encoded; {_HINT}"
         ) from None
     path = parsed.path.removeprefix("/")
     return urlparts(
