@@ -114,6 +114,10 @@ class PoolGroup(EqualityDict):
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to make a pool")
 
+    def __getitem__(self, resource: Any) -> Any:
+        # A URL means the same pool as a connection with it.
+        return super().__getitem__(_connection(resource))
+
     def __missing__(self, resource: Any) -> Any:
         limit = self.limit
         if limit is use_global_limit:

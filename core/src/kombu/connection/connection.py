@@ -134,6 +134,7 @@ class Connection:
 
     def _use_params(self) -> None:
         params = self._params
+        self._pool_key: Any = None
         self.hostname = params.hostname
         self.userid = params.userid
         self.password = params.password
@@ -693,18 +694,20 @@ class Connection:
 
     def __eqhash__(self) -> Any:
         """What makes two connections equal as keys of a pool."""
-        # Pools are not for everybody: imported when one is used.
-        from kombu.utils.collections import HashedSeq  # noqa: PLC0415
+        if self._pool_key is None:
+            # Pools are not for everybody: imported when one is used.
+            from kombu.utils.collections import HashedSeq
 
-        return HashedSeq(
-            self.transport_cls,
-            self.hostname,
-            self.userid,
-            self.password,
-            self.virtual_host,
-            self.port,
-            repr(self.transport_options),
-        )
+            self._pool_key = HashedSeq(
+                self.transport_cls,
+                self.hostname,
+                self.userid,
+                self.password,
+                self.virtual_host,
+                self.port,
+                repr(self.transport_options),
+            )
+        return self._pool_key
 
     def __copy__(self) -> Any:
         return self.clone()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kombu.plugins import PLUGIN_API, TransportSpec, hookimpl
+from kombu.plugins import TransportSpec, hookimpl
 
-KOMBU_PLUGIN_API = PLUGIN_API
+#: The plugin API that this was written for; the core holds it against its own.
+KOMBU_PLUGIN_API = 0
 
 
 @hookimpl

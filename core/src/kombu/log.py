@@ -1,0 +1,2 @@
+import logging
+def get_logger(n): return logging.getLogger(n)
