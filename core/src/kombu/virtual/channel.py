@@ -621,7 +621,7 @@ class Channel(StdChannel):
     def drain_events(self, timeout: float | None = None, callback: Any = None) -> None:
         """Deliver the next message of the connection; see `Transport.drain_events`."""
         self._check_open("Channel.drain_events")
-        self._receiver.drain(timeout)
+        self.connection.drain_events(self.connection, timeout)
 
     # -- what can be asked -------------------------------------------------------------------
 

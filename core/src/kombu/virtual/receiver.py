@@ -81,7 +81,7 @@ class Receiver:
         release: Gives deliveries back to the front of their queues, uncounted.
         batch: The most to fetch at once where no prefetch limit says less.
 
-    `drain` may be called by several threads; each gets different messages.
+    `wait` may be called by several threads; each gets different messages.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class Receiver:
         self._batch = 1
         self._fetched_at = 0.0
         self._session: Session | None = None
-        #: Deliveries that no callback has seen yet.
-        self._buffer: deque[Delivery] = deque()
+        #: Deliveries that no callback has seen yet; take them from the left.
+        self.arrived: deque[Delivery] = deque()
         #: Replaced, never changed, when the set of queues changes.
         self._wants = Wants()
         self._by_queue: dict[str, deque[Consumer]] = {}
@@ -143,9 +143,9 @@ class Receiver:
 
     def unseen(self, queue: str | None = None, consumer: Consumer | None = None) -> int:
         """How many messages of `queue`, or for `consumer`, are fetched and not handed out yet."""
-        if not self._buffer:
+        if not self.arrived:
             return 0
-        return sum(1 for d in list(self._buffer) if d.queue == queue or d.consumer is consumer)
+        return sum(1 for d in list(self.arrived) if d.queue == queue or d.consumer is consumer)
 
     def limits_changed(self, queue: str) -> None:
         """Tell that the prefetch limits of consumers of `queue` are not what they were."""
@@ -174,30 +174,23 @@ class Receiver:
 
     def redeliver(self, deliveries: Sequence[Delivery]) -> None:
         """Hand deliveries to their consumers once more, before anything else."""
-        self._buffer.extendleft(reversed(deliveries))
+        self.arrived.extendleft(reversed(deliveries))
 
     # -- messages ----------------------------------------------------------------------------
 
-    def drain(self, timeout: float | None) -> None:
-        """Hand the next message to its consumer.
+    def wait(self, timeout: float | None) -> Delivery:
+        """Fetch and return the next delivery.
 
         Raises:
             TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
         """
-        try:
-            delivery = self._buffer.popleft()
-        except IndexError:
-            delivery = self._next(timeout)
-        delivery.consumer.channel.deliver(delivery)
-
-    def _next(self, timeout: float | None) -> Delivery:
         deadline = monotonic() + (LONGEST_WAIT if timeout is None else timeout)
         while True:
             if self._fetching.acquire(timeout=max(deadline - monotonic(), 0)):
                 try:
-                    if not self._buffer:
+                    if not self.arrived:
                         self._fetch(deadline)
-                    return self._buffer.popleft()
+                    return self.arrived.popleft()
                 except IndexError:
                     pass  # nothing came, or another thread was quicker
                 finally:
@@ -225,9 +218,7 @@ class Receiver:
         finally:
             self._waiting_for_room = False
         self._fetched_at = monotonic()
-        strays = [delivery for delivery in deliveries if not self._assign(delivery)]
-        if strays:
-            self._release(strays)
+        self._hand_in(deliveries)
         if wants is not self._wants:
             # A consumer was cancelled meanwhile: it may have been given some of these.
             self._give_back_orphans()
@@ -273,6 +264,25 @@ class Receiver:
             self._batch = min(self._batch * 2, self._largest_batch)
         return self._batch
 
+    def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
+        """Put what was fetched into the buffer, each for a consumer."""
+        strays = []
+        queue = consumer = None
+        for delivery in deliveries:
+            if delivery.queue != queue:
+                queue = delivery.queue
+                ring = self._by_queue.get(queue, ())
+                # The only consumer of a queue, without a limit, gets all there is.
+                alone = len(ring) == 1 and queue not in self.limited
+                consumer = ring[0] if alone else None
+            if consumer is not None:
+                delivery.consumer = consumer
+                self.arrived.append(delivery)
+            elif not self._assign(delivery):
+                strays.append(delivery)
+        if strays:
+            self._release(strays)
+
     def _assign(self, delivery: Delivery) -> bool:
         """Choose whom a delivery is for: consumers of a queue take turns, those without room pass."""
         queue = delivery.queue
@@ -293,17 +303,17 @@ class Receiver:
             delivery.consumer = consumer
         else:
             delivery.consumer = ring[0]
-        self._buffer.append(delivery)
+        self.arrived.append(delivery)
         return True
 
     def _give_back_orphans(self) -> None:
         """Return what was fetched for consumers that are gone, in order."""
         returned = []
-        for delivery in list(self._buffer):
+        for delivery in list(self.arrived):
             consumer = delivery.consumer
             if consumer not in self._by_queue.get(delivery.queue, ()):
                 try:
-                    self._buffer.remove(delivery)
+                    self.arrived.remove(delivery)
                 except ValueError:
                     continue  # another thread has just handed it out
                 returned.append(delivery)

@@ -96,7 +96,7 @@ class MemorySession:
         """Claim what is there; wait for the first message until `deadline`."""
         if wants is not self._wants:
             self._want(wants)
-        if self._store.leasing:
+        if self._store.has_leases:
             return self._fetch_with_leases(limit, deadline)
         return self._take(limit) or self._wait(limit, deadline)
 

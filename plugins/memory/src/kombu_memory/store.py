@@ -94,7 +94,8 @@ class Store:
         self.declarations = Declarations(new_table)
         self.queues: dict[str, Queue] = {}
         self.tokens: Iterator[int] = itertools.count(1)
-        #: Backends whose claims end by themselves.
+        #: Backends whose claims end by themselves, and whether there ever were any.
+        self.has_leases = False
         self.leasing: weakref.WeakSet[MemoryBackend] = weakref.WeakSet()
         # Queues that are not declared (any more) and that a session wants: once declared it is the
         # same one, so that its consumers go on.
