@@ -1,2 +1,0 @@
-import logging
-def get_logger(n): return logging.getLogger(n)
