@@ -25,6 +25,9 @@ TRUSTED_CONTENT = frozenset(("application/data", "application/text"))
 #: Content encodings that stand for bytes, not for text.
 SKIP_DECODE = frozenset(("binary", "ascii-8bit"))
 
+# What is neither text nor bytes for sure: asking for the class is quicker than for its bases.
+_STRUCTURES = frozenset((dict, list, tuple))
+
 # Bodies without a serializer: no plugin is asked for these.
 _PLAIN = TRUSTED_CONTENT | {"text/plain", "application/octet-stream"}
 
@@ -60,9 +63,7 @@ class SerializerRegistry:
     def __init__(self) -> None:
         self._encoders: dict[str, codec] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {}
-        self._default_encode: Callable[[Any], Any] | None = None
-        self._default_content_type: str | None = None
-        self._default_content_encoding: str | None = None
+        self._default: codec | None = None
         self._disabled_content_types: set[str] = set()
         self.type_to_name: dict[str, str] = {}
         self.name_to_type: dict[str, str] = {}
@@ -147,11 +148,7 @@ class SerializerRegistry:
         Raises:
             SerializerNotInstalled: No serializer has this name.
         """
-        (
-            self._default_content_type,
-            self._default_content_encoding,
-            self._default_encode,
-        ) = self._encoder_of(name)
+        self._default = self._encoder_of(name)
 
     #: The name that Celery knows.
     _set_default_serializer = set_default_serializer
@@ -174,10 +171,13 @@ class SerializerRegistry:
             SerializerNotInstalled: The name is neither registered nor brought by a plugin.
             EncodeError: The body cannot be expressed in the format.
         """
-        try:
-            content_type, content_encoding, encode = self._encoders[serializer]  # type: ignore[index]
-        except KeyError:
-            content_type, content_encoding, encode = self._encoder_for(data, serializer)
+        if serializer in self._encoders:
+            chosen = self._encoders[serializer]
+        elif serializer is None and data.__class__ in _STRUCTURES and self._default is not None:
+            chosen = self._default
+        else:
+            chosen = self._encoder_for(data, serializer)
+        content_type, content_encoding, encode = chosen
         try:
             return content_type, content_encoding, encode(data)
         except KombuError:
@@ -190,26 +190,23 @@ class SerializerRegistry:
 
     def _encoder_for(
         self, data: Any, serializer: str | None
-    ) -> tuple[str, str, Callable[[Any], Any]]:
+    ) -> codec:
         """Choose the encoder of a body whose serializer is not in the table."""
         if serializer == "raw":
-            return "application/data", "utf-8" if isinstance(data, str) else "binary", _raw_body
+            encoding = "utf-8" if isinstance(data, str) else "binary"
+            return codec("application/data", encoding, _raw_body)
         if serializer:
             return self._encoder_of(serializer)
         if isinstance(data, bytes):
-            return "application/data", "binary", _raw_body
+            return codec("application/data", "binary", _raw_body)
         if isinstance(data, str):
-            return "text/plain", "utf-8", _raw_body
-        if (
-            self._default_encode is None
-            or self._default_content_type is None
-            or self._default_content_encoding is None
-        ):
+            return codec("text/plain", "utf-8", _raw_body)
+        if self._default is None:
             raise EncodeError(
                 f"the body, of type {type(data).__name__}, needs a serializer, and this registry "
                 "has no default one: name one of " + _listed(self._encoders)
             )
-        return self._default_content_type, self._default_content_encoding, self._default_encode
+        return self._default
 
     def _encoder_of(self, name: str) -> codec:
         if name not in self._encoders:
@@ -247,7 +244,8 @@ class SerializerRegistry:
                 no empty bodies.
             SerializerNotInstalled: The content type is known, and what reads it is not installed.
         """
-        content_type = bytes_to_str(content_type) if content_type else "application/data"
+        if content_type.__class__ is not str or not content_type:
+            content_type = bytes_to_str(content_type) if content_type else "application/data"
         if accept is not None:
             if content_type not in accept and content_type not in _trusted_content:
                 self._check_accepted_by_name(content_type, accept)
