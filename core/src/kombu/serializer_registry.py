@@ -60,6 +60,7 @@ class SerializerRegistry:
     def __init__(self) -> None:
         self._encoders: dict[str, codec] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {}
+        self._default_name: str | None = None
         self._default_encode: Callable[[Any], Any] | None = None
         self._default_content_type: str | None = None
         self._default_content_encoding: str | None = None
@@ -93,6 +94,8 @@ class SerializerRegistry:
         if decoder is not None or content_type not in self._decoders:
             self.type_to_name[content_type] = name
         self.name_to_type[name] = content_type
+        if name == self._default_name and encoder is not None:
+            self.set_default_serializer(name)
 
     def unregister(self, name: str) -> None:
         """Remove a serializer, and the decoder that it registered.
@@ -152,6 +155,7 @@ class SerializerRegistry:
             self._default_content_encoding,
             self._default_encode,
         ) = self._encoder_of(name)
+        self._default_name = name
 
     #: The name that Celery knows.
     _set_default_serializer = set_default_serializer

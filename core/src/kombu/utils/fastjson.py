@@ -21,8 +21,8 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 # 2 ** 63 has 19 digits.
 _LONG_NUMBER = b"0" * 19
 _HIGH_TO_F0 = bytes.maketrans(bytes(range(0xF1, 0x100)), b"\xf0" * 15)
-# Version 4 writes doubles in eight bytes, little end first, on every Python of today.
-_MARSHAL_VERSION = 4
+# Writes doubles in eight bytes, little end first, and does not look for repeated values.
+_MARSHAL_VERSION = 2
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_SUBCLASS
     | orjson.OPT_PASSTHROUGH_DATACLASS
