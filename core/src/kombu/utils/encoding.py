@@ -96,7 +96,4 @@ def safe_repr(o: object, errors: str = "replace") -> str:  # noqa: ARG001 - the 
     try:
         return repr(o)
     except Exception as exc:
-        # 3 ms to import, and hardly ever needed.
-        import traceback
-
-        return f"<Unrepresentable {type(o)!r}: {exc!r} {''.join(traceback.format_stack())!r}>"
+        return f"<Unrepresentable {type(o)!r}: {exc!r}>"
