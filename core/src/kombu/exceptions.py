@@ -29,7 +29,10 @@ __all__ = (
     "LimitExceeded",
     "MessageStateError",
     "NotBoundError",
+    "NotEquivalentError",
     "OperationalError",
+    "RecoverableChannelError",
+    "RecoverableConnectionError",
     "ResourceError",
     "SerializationError",
     "SerializerNotInstalled",
@@ -171,8 +174,22 @@ class ChannelError(AMQPError):
     """The broker refused an operation; the connection itself is fine."""
 
 
-class ResourceError(ConnectionError):
+class RecoverableConnectionError(ConnectionError):
+    """The connection is gone; a new one may work."""
+
+
+class RecoverableChannelError(ChannelError):
+    """The channel is gone, the connection is not; a new channel may work."""
+
+
+class ResourceError(RecoverableConnectionError):
     """The broker ran out of something; worth another try later."""
+
+
+class NotEquivalentError(ChannelError):
+    """Something is declared already, with other properties (AMQP's 406 PRECONDITION_FAILED)."""
+
+    code = 406
 
 
 class InconsistencyError(ConnectionError):

@@ -104,11 +104,12 @@ class MatcherRegistry:
             raise _unknown(name, self._matchers) from None
 
     def _load_plugin(self, name: str) -> None:
-        # 20 ms to import, and needed only for a name that is not one of the core's.
-        from importlib.metadata import entry_points
+        # Imported at the first unknown name: most programs never meet one.
+        from kombu import plugins
 
-        for point in entry_points(group="kombu.matchers", name=name):
-            self.register(name, point.load())
+        found = plugins.find_matcher(name)
+        if found is not None:
+            self.register(name, found)
 
 
 def _unknown(name: str, known: Iterable[str]) -> MatcherNotInstalled:

@@ -17,6 +17,8 @@ from kombu.utils.encoding import bytes_to_str
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from kombu.plugins import SerializerSpec
+
 __all__ = ("SKIP_DECODE", "TRUSTED_CONTENT", "SerializerRegistry", "codec", "raw_encode")
 
 #: Content types that every consumer takes: they are handed over without being decoded.
@@ -24,6 +26,9 @@ TRUSTED_CONTENT = frozenset(("application/data", "application/text"))
 
 #: Content encodings that stand for bytes, not for text.
 SKIP_DECODE = frozenset(("binary", "ascii-8bit"))
+
+# What is neither text nor bytes for sure: asking for the class is quicker than for its bases.
+_STRUCTURES = frozenset((dict, list, tuple))
 
 # Bodies without a serializer: no plugin is asked for these.
 _PLAIN = TRUSTED_CONTENT | {"text/plain", "application/octet-stream"}
@@ -60,10 +65,8 @@ class SerializerRegistry:
     def __init__(self) -> None:
         self._encoders: dict[str, codec] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {}
+        self._default: codec | None = None
         self._default_name: str | None = None
-        self._default_encode: Callable[[Any], Any] | None = None
-        self._default_content_type: str | None = None
-        self._default_content_encoding: str | None = None
         self._disabled_content_types: set[str] = set()
         self.type_to_name: dict[str, str] = {}
         self.name_to_type: dict[str, str] = {}
@@ -150,11 +153,7 @@ class SerializerRegistry:
         Raises:
             SerializerNotInstalled: No serializer has this name.
         """
-        (
-            self._default_content_type,
-            self._default_content_encoding,
-            self._default_encode,
-        ) = self._encoder_of(name)
+        self._default = self._encoder_of(name)
         self._default_name = name
 
     #: The name that Celery knows.
@@ -178,10 +177,13 @@ class SerializerRegistry:
             SerializerNotInstalled: The name is neither registered nor brought by a plugin.
             EncodeError: The body cannot be expressed in the format.
         """
-        try:
-            content_type, content_encoding, encode = self._encoders[serializer]  # type: ignore[index]
-        except KeyError:
-            content_type, content_encoding, encode = self._encoder_for(data, serializer)
+        if serializer in self._encoders:
+            chosen = self._encoders[serializer]
+        elif not serializer and data.__class__ in _STRUCTURES and self._default is not None:
+            chosen = self._default
+        else:
+            chosen = self._encoder_for(data, serializer)
+        content_type, content_encoding, encode = chosen
         try:
             return content_type, content_encoding, encode(data)
         except KombuError:
@@ -192,28 +194,23 @@ class SerializerRegistry:
                 f"{exc}"
             ) from exc
 
-    def _encoder_for(
-        self, data: Any, serializer: str | None
-    ) -> tuple[str, str, Callable[[Any], Any]]:
+    def _encoder_for(self, data: Any, serializer: str | None) -> codec:
         """Choose the encoder of a body whose serializer is not in the table."""
         if serializer == "raw":
-            return "application/data", "utf-8" if isinstance(data, str) else "binary", _raw_body
+            encoding = "utf-8" if isinstance(data, str) else "binary"
+            return codec("application/data", encoding, _raw_body)
         if serializer:
             return self._encoder_of(serializer)
         if isinstance(data, bytes):
-            return "application/data", "binary", _raw_body
+            return codec("application/data", "binary", _raw_body)
         if isinstance(data, str):
-            return "text/plain", "utf-8", _raw_body
-        if (
-            self._default_encode is None
-            or self._default_content_type is None
-            or self._default_content_encoding is None
-        ):
+            return codec("text/plain", "utf-8", _raw_body)
+        if self._default is None:
             raise EncodeError(
                 f"the body, of type {type(data).__name__}, needs a serializer, and this registry "
                 "has no default one: name one of " + _listed(self._encoders)
             )
-        return self._default_content_type, self._default_content_encoding, self._default_encode
+        return self._default
 
     def _encoder_of(self, name: str) -> codec:
         if name not in self._encoders:
@@ -251,7 +248,8 @@ class SerializerRegistry:
                 no empty bodies.
             SerializerNotInstalled: The content type is known, and what reads it is not installed.
         """
-        content_type = bytes_to_str(content_type) if content_type else "application/data"
+        if content_type.__class__ is not str or not content_type:
+            content_type = bytes_to_str(content_type) if content_type else "application/data"
         if accept is not None:
             if content_type not in accept and content_type not in _trusted_content:
                 self._check_accepted_by_name(content_type, accept)
@@ -276,14 +274,20 @@ class SerializerRegistry:
     def _decoder_of(self, content_type: str) -> Callable[[Any], Any] | None:
         if content_type in _PLAIN:
             return None
-        self._adopt(_plugins().find_serializer_for(content_type))
+        # Imported at the first unknown name: most programs never meet one.
+        from kombu import plugins
+
+        self._adopt(plugins.find_serializer_for(content_type))
         return self._decoders.get(content_type)
 
     def _load_plugin(self, name: str) -> bool:
         """Register the serializer of a plugin, and tell whether there was one."""
-        return self._adopt(_plugins().find_serializer(name))
+        # See _decoder_of().
+        from kombu import plugins
 
-    def _adopt(self, found: Any) -> bool:
+        return self._adopt(plugins.find_serializer(name))
+
+    def _adopt(self, found: SerializerSpec | None) -> bool:
         if found is None:
             return False
         self.register(
@@ -318,13 +322,6 @@ class SerializerRegistry:
             f"No encoder/decoder installed for {name}: known are {_listed(self.name_to_type)}. "
             "Install the plugin that brings it, or call kombu.serialization.register()"
         )
-
-
-def _plugins() -> Any:
-    # Imported at the first unknown name: most programs never meet one.
-    from kombu import plugins
-
-    return plugins
 
 
 def _raw_body(data: Any) -> Any:

@@ -28,9 +28,9 @@ def plugin_system(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     def find_compressor(name: str) -> Any:
         return find(system.compressors, name)
 
-    monkeypatch.setattr(plugins, "find_serializer", find_serializer, raising=False)
-    monkeypatch.setattr(plugins, "find_serializer_for", find_serializer_for, raising=False)
-    monkeypatch.setattr(plugins, "find_compressor", find_compressor, raising=False)
+    monkeypatch.setattr(plugins, "find_serializer", find_serializer)
+    monkeypatch.setattr(plugins, "find_serializer_for", find_serializer_for)
+    monkeypatch.setattr(plugins, "find_compressor", find_compressor)
     return system
 
 
@@ -43,9 +43,8 @@ def pristine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for attribute in ("_encoders", "_decoders", "type_to_name", "name_to_type"):
         monkeypatch.setattr(registry, attribute, dict(getattr(registry, attribute)))
-    for attribute in ("_name", "_encode", "_content_type", "_content_encoding"):
-        name = f"_default{attribute}"
-        monkeypatch.setattr(registry, name, getattr(registry, name))
+    for attribute in ("_default", "_default_name"):
+        monkeypatch.setattr(registry, attribute, getattr(registry, attribute))
     monkeypatch.setattr(registry, "_disabled_content_types", set(registry._disabled_content_types))
     for attribute in ("_encoders", "_decoders"):
         monkeypatch.setattr(typedjson, attribute, dict(getattr(typedjson, attribute)))

@@ -244,9 +244,11 @@ def test_a_plugin_is_asked_for_an_unknown_compressor_once(plugin_system: SimpleN
         encoder=lambda body: body + b"!",
         decoder=lambda body: body[:-1],
         content_type="application/x-snappy",
+        names=("snappy", "snap"),
     )
     assert compression.compress(b"x", "snappy") == (b"x!", "application/x-snappy")
     assert compression.decompress(b"x!", "application/x-snappy") == b"x"
+    assert compression.decompress(b"x!", "snap") == b"x"
     assert plugin_system.asked == ["snappy"]
 
 

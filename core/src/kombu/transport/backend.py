@@ -151,10 +151,12 @@ class Delivery:
     ``token`` is new at every claim, which is what fences a late acknowledgement off: the token of
     an owner that lost its lease names nothing any more.  ``count`` tells how often the message was
     delivered before this time; ``lease_until`` is epoch seconds of the store's clock, `None` where
-    the claim holds for as long as the session lives; ``taken`` says that it was removed (no_ack).
+    the claim holds for as long as the session lives; ``taken`` says that it was removed (no_ack);
+    ``consumer`` is the core's, for whom the delivery is.
     """
 
     __slots__ = (
+        "consumer",
         "count",
         "dead",
         "envelope",
@@ -183,6 +185,7 @@ class Delivery:
         self.taken = taken
         self.lease_until = lease_until
         self.dead = dead
+        self.consumer: Any = None
 
 
 class Want:
@@ -201,23 +204,14 @@ class Want:
 class Wants(dict[str, Want]):
     """What a consumer wants, by queue, in order of preference.
 
-    The caller keeps one such object for as long as it consumes the same queues and changes the
-    limits in place; ``version`` changes when a queue is added or removed.  A backend can so
-    prepare what depends on the set of queues (keys of a command, a list of ready queues) once,
-    and a fetch from one busy queue among a thousand costs what it costs with one.
+    For as long as the same queues are wanted the caller passes one and the same object and changes
+    the limits in place; it makes a new object when a queue comes or goes.  A backend that finds
+    ``wants is self.last_wants`` can so prepare what depends on the set of queues (the keys of a
+    command, a list of ready queues) once, and a fetch from one busy queue among a thousand costs
+    what it costs with one.  A limit of 0 stands for a consumer that has no room just now.
     """
 
-    version: int = 0
-
-    def add(self, queue: str, want: Want) -> None:
-        """Consume `queue` too."""
-        self[queue] = want
-        self.version += 1
-
-    def drop(self, queue: str) -> None:
-        """Consume `queue` no more; unknown names are ignored."""
-        self.pop(queue, None)
-        self.version += 1
+    __slots__ = ()
 
 
 class Release(NamedTuple):

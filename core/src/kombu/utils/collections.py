@@ -48,7 +48,14 @@ class EqualityDict(dict[K, V]):
     """
 
     def __getitem__(self, key: Any) -> V:
-        return super().__getitem__(eqhash(key))
+        known = eqhash(key)
+        if not super().__contains__(known):
+            # With the key as it was given: the hash does not tell what to make.
+            return self.__missing__(key)
+        return super().__getitem__(known)
+
+    def __missing__(self, key: Any) -> V:
+        raise KeyError(key)
 
     def __setitem__(self, key: Any, value: V) -> None:
         super().__setitem__(eqhash(key), value)

@@ -1,0 +1,22 @@
+"""AMQP's model over a backend: what `kombu.transport.virtual` documents, and the parts behind it."""
+
+from __future__ import annotations
+
+from queue import Empty
+
+from kombu.exceptions import NotEquivalentError
+
+from .channel import Channel, UndeliverableWarning, queue_declare_ok_t
+from .message import Message
+from .transport import Management, Transport
+
+__all__ = (
+    "Channel",
+    "Empty",
+    "Management",
+    "Message",
+    "NotEquivalentError",
+    "Transport",
+    "UndeliverableWarning",
+    "queue_declare_ok_t",
+)

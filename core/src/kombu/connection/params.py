@@ -1,0 +1,90 @@
+"""What a connection is made of, from a URL and keyword arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from kombu.utils.url import parse_url
+
+__all__ = ("ConnectionParams", "parse_params", "split_hosts")
+
+
+@dataclass
+class ConnectionParams:
+    """The parameters of one host, as the user gave them: `None` for what was not given."""
+
+    hostname: str | None = "localhost"
+    userid: str | None = None
+    password: str | None = None
+    virtual_host: str | None = None
+    port: int | None = None
+    insist: bool = False
+    ssl: Any = False
+    #: Alias, dotted path, class or callable; `None` for the default transport.
+    transport: Any = None
+    connect_timeout: float | None = 5
+    transport_options: dict[str, Any] = field(default_factory=dict)
+    login_method: str | None = None
+    #: What stands before the ``+`` of a URL with two schemes.
+    uri_prefix: str | None = None
+    heartbeat: float = 0
+    failover_strategy: Any = "round-robin"
+    alternates: list[str] = field(default_factory=list)
+    credential_provider: Any = None
+    #: The URL as it was given, for transports that read URLs themselves.
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        # All of these may come from the query of a URL, as text.
+        self.heartbeat = float(self.heartbeat or 0)
+        if self.connect_timeout is not None:
+            self.connect_timeout = float(self.connect_timeout)
+        if self.port is not None:
+            self.port = int(self.port)
+
+
+_NAMES = frozenset(f.name for f in fields(ConnectionParams))
+
+
+def split_hosts(hostname: Any, alternates: Iterable[str] | None = None) -> list[str]:
+    """The hosts of a connection: a list of URLs, or several in one text separated by ``;``.
+
+    The result is empty where there is only one.
+    """
+    hosts = list(alternates or ())
+    if hostname is not None and not isinstance(hostname, str):
+        hosts.extend(hostname)
+    elif hostname and ";" in hostname:
+        hosts.extend(re.split(r";\s*", hostname))
+    return hosts
+
+
+def parse_params(params: ConnectionParams, hostname: str | None) -> ConnectionParams:
+    """`params` with `hostname`, which may be a URL whose parts go before what `params` say.
+
+    Raises:
+        ValueError: The URL is malformed.
+        TypeError: Its query names an option that connections do not have.
+    """
+    if not hostname or "://" not in hostname:
+        return replace(params, hostname=hostname, url=None)
+    scheme = hostname[: hostname.index("://")]
+    if "+" in scheme:
+        # The transport reads what stands behind the +, itself a URL.
+        prefix, rest = hostname.split("+", 1)
+        return replace(params, transport=prefix, uri_prefix=prefix, hostname=rest, url=rest)
+    parsed = parse_url(hostname)
+    unknown = sorted(parsed.keys() - _NAMES)
+    if unknown:
+        raise TypeError(
+            f"The query of the broker URL names {', '.join(map(repr, unknown))}, which connections "
+            "do not have; options of a transport go into transport_options={...}"
+        )
+    given = {name: value for name, value in parsed.items() if value is not None and value != ""}
+    # A URL without a host means the default one, not the one of the URL before it.
+    given.setdefault("hostname", None)
+    given.setdefault("virtual_host", params.virtual_host)
+    return replace(params, url=hostname, **given)

@@ -1,0 +1,113 @@
+"""Pools of connections and of channels."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kombu.exceptions import ChannelLimitExceeded, ConnectionLimitExceeded
+from kombu.resource import Resource
+from kombu.utils.functional import lazy
+
+from .connection import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ("ChannelPool", "ConnectionPool", "PooledConnection")
+
+
+class PooledConnection(Connection):
+    """A connection that belongs to a pool: releasing it gives it back."""
+
+    def __init__(self, pool: ConnectionPool, **kwargs: Any) -> None:
+        self._pool = pool
+        super().__init__(**kwargs)
+
+    def release(self) -> None:
+        """Give the connection back to its pool."""
+        self._pool.release(self)
+
+    def clone(self, **kwargs: Any) -> PooledConnection:
+        """A connection of the same pool."""
+        return type(self)(self._pool, **dict(self._info_for_copy(), **kwargs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a pooled connection can't be pickled: pickle the connection of its pool")
+
+
+class ConnectionPool(Resource):
+    """A pool of connections.
+
+    Args:
+        connection: What they are like.
+        limit: How many may be in use at once; `None` or 0: nothing is pooled.
+        **kwargs: Further arguments of `kombu.resource.Resource`.
+    """
+
+    LimitExceeded = ConnectionLimitExceeded
+    close_after_fork = True
+
+    def __init__(self, connection: Connection, limit: int | None = None, **kwargs: Any) -> None:
+        self.connection = connection
+        super().__init__(limit=limit, **kwargs)
+
+    def new(self) -> Any:
+        """A connection, not connected yet."""
+        connection = self.connection
+        return PooledConnection(self, **connection._info_for_copy())  # noqa: SLF001  same module family
+
+    def setup(self) -> None:
+        """Fill the pool."""
+        self.fill()
+
+    def prepare(self, resource: Any) -> Any:
+        """Make a connection of a place that is not filled yet."""
+        if isinstance(resource, lazy) or (callable(resource) and not hasattr(resource, "as_uri")):
+            resource = resource()
+        return resource
+
+    def close_resource(self, resource: Any) -> None:
+        """Close a connection for good."""
+        Connection.close(resource)
+
+    def collect_resource(self, resource: Any, socket_timeout: float | None = 0.1) -> None:
+        """Let go of a connection."""
+        if not isinstance(resource, lazy):
+            resource.collect(socket_timeout)
+
+    @contextmanager
+    def acquire_channel(self, block: bool = False) -> Iterator[tuple[Any, Any]]:
+        """A connection and its default channel, for as long as the context lasts."""
+        with self.acquire(block=block) as connection:
+            yield connection, connection.default_channel
+
+
+class ChannelPool(Resource):
+    """A pool of channels of one connection.
+
+    Args:
+        connection: Whose channels.
+        limit: How many may be in use at once; `None` or 0: nothing is pooled.
+        **kwargs: Further arguments of `kombu.resource.Resource`.
+    """
+
+    LimitExceeded = ChannelLimitExceeded
+
+    def __init__(self, connection: Connection, limit: int | None = None, **kwargs: Any) -> None:
+        self.connection = connection
+        super().__init__(limit=limit, **kwargs)
+
+    def new(self) -> Any:
+        """A channel that is opened when it is needed."""
+        return lazy(self.connection.channel)
+
+    def setup(self) -> None:
+        """Fill the pool."""
+        self.fill()
+
+    def prepare(self, channel: Any) -> Any:
+        """Open the channel of a place that is not filled yet."""
+        while isinstance(channel, lazy):
+            channel = channel()
+        return channel

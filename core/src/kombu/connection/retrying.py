@@ -1,0 +1,127 @@
+"""Doing something again after the connection was lost."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kombu.exceptions import OperationalError
+from kombu.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .connection import Connection
+
+__all__ = ("Retrying",)
+
+logger = get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Retrying:
+    """One operation and its attempts.
+
+    Args:
+        connection: Whose errors are retried; it is established anew before each further attempt.
+        obj: What holds on to a channel and is given the new one (its ``revive``).
+        errback: Called with ``(exception, pause)`` before each pause.
+        max_retries: How many further attempts; `None`: no limit.
+        interval_start: Seconds before the first further attempt to connect.
+        interval_step: What is added for each further one.
+        interval_max: The longest pause.
+        on_revive: Called with the new channel.
+        retry_errors: Further exceptions to retry, whatever the connection says.
+        timeout: Seconds that everything may take together; `None`: no limit.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        obj: Any,
+        errback: Callable[[BaseException, float], Any] | None = None,
+        max_retries: int | None = None,
+        interval_start: float = 1,
+        interval_step: float = 1,
+        interval_max: float = 1,
+        on_revive: Callable[[Any], Any] | None = None,
+        retry_errors: tuple[type[BaseException], ...] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self._connection = connection
+        self._obj = obj
+        self._errback = errback
+        self._max_retries = max_retries
+        self._intervals = (interval_start, interval_step, interval_max)
+        self._on_revive = on_revive
+        self._retry_errors = tuple(retry_errors or ())
+        self._deadline = None if timeout is None else monotonic() + timeout
+        self._retries = 0
+
+    def handles(self, exc: BaseException) -> bool:
+        """Whether another attempt may help."""
+        connection = self._connection
+        return isinstance(
+            exc,
+            (
+                *connection.recoverable_connection_errors,
+                *connection.recoverable_channel_errors,
+                *self._retry_errors,
+            ),
+        )
+
+    def call(self, fun: Callable[[], T]) -> T:
+        """Call `fun` until it succeeds.
+
+        Raises:
+            OperationalError: The limits are reached; the last error is its cause.
+        """
+        while True:
+            try:
+                return fun()
+            except Exception as exc:
+                if not self.handles(exc):
+                    raise
+                self.failed(exc)
+
+    def failed(self, exc: BaseException) -> None:
+        """Note a failed attempt and make ready for the next: a new connection, a new channel."""
+        if self._max_retries is not None and self._retries >= self._max_retries:
+            self._give_up(exc)
+        remaining = self._remaining()
+        if remaining is not None and remaining <= 0:
+            self._give_up(exc)
+        self._retries += 1
+        logger.debug("attempt %s failed: %r; connecting again", self._retries, exc)
+        connection = self._connection
+        if isinstance(exc, connection.recoverable_connection_errors):
+            connection.collect()
+        start, step, longest = self._intervals
+        left = None if self._max_retries is None else self._max_retries - self._retries + 1
+        connection.ensure_connection(
+            self._errback,
+            max_retries=left,
+            interval_start=start,
+            interval_step=step,
+            interval_max=longest,
+            timeout=remaining,
+        )
+        channel = connection.default_channel
+        if getattr(channel, "closed", False):
+            channel = connection.channel()
+        revive = getattr(self._obj, "revive", None)
+        if revive is not None:
+            revive(channel)
+        if self._on_revive is not None:
+            self._on_revive(channel)
+
+    def _remaining(self) -> float | None:
+        return None if self._deadline is None else self._deadline - monotonic()
+
+    def _give_up(self, exc: BaseException) -> None:
+        if self._max_retries == 0 and not self._retries:
+            attempts = "and is not retried (max_retries=0)"
+        else:
+            attempts = f"after {self._retries + 1} attempts"
+        raise OperationalError(f"{exc} ({attempts})") from exc

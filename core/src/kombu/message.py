@@ -1,0 +1,251 @@
+"""A received message."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from . import serialization
+from .compression import decompress
+from .exceptions import MessageStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from logging import Logger
+
+__all__ = ("Message",)
+
+#: States in which a message was answered already.
+ACK_STATES = frozenset({"ACK", "REJECTED", "REQUEUED"})
+
+#: What `Message.decode` has not been asked for yet; None is a body like any other.
+UNDECODED = object()
+
+
+class Message:
+    """A message as a consumer or `Queue.get` hands it over.
+
+    Args:
+        body: The serialized body, as it came.
+        delivery_tag: What names this delivery on its channel.
+        content_type: MIME type of the body.
+        content_encoding: Character set of the body, ``"binary"`` for bytes.
+        delivery_info: Where it came from: ``exchange``, ``routing_key``, ``redelivered`` ...
+        properties: AMQP's properties (``correlation_id``, ``reply_to`` ...).
+        headers: Application headers.
+        postencode: Character set that a body of text is encoded with first.
+        accept: Content types (or serializer names) that may be decoded, `None` for the default.
+        channel: The channel that it came by, on which it is acknowledged.
+
+    A message belongs to its channel and is used by one thread at a time.
+    """
+
+    MessageStateError: ClassVar[type[MessageStateError]] = MessageStateError
+
+    # A class of its own for each message would be cheap without __slots__, too; with them an
+    # instance is one allocation.  The dictionary is for what applications attach.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_decoded",
+        "_state",
+        "accept",
+        "body",
+        "channel",
+        "content_encoding",
+        "content_type",
+        "delivery_info",
+        "delivery_tag",
+        "errors",
+        "headers",
+        "properties",
+    )
+
+    #: What is made at the first look (`_make`), because most messages are never asked for it.
+    _lazy: ClassVar[frozenset[str]] = frozenset()
+
+    accept: Any
+    body: Any
+    channel: Any
+    content_encoding: str | None
+    content_type: str | None
+    delivery_info: dict[str, Any]
+    delivery_tag: Any
+    errors: list[tuple[Any, Any, Any]]
+    headers: dict[str, Any]
+    properties: dict[str, Any]
+
+    def __init__(
+        self,
+        body: Any = None,
+        delivery_tag: Any = None,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        delivery_info: Mapping[str, Any] | None = None,
+        properties: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+        postencode: str | None = None,
+        accept: Any = None,
+        channel: Any = None,
+        **kwargs: Any,  # noqa: ARG002  documented: what a transport adds is passed over
+    ) -> None:
+        self.channel = channel
+        self.delivery_tag = delivery_tag
+        self.content_type = content_type
+        self.content_encoding = content_encoding
+        self.delivery_info = {} if delivery_info is None else dict(delivery_info)
+        self.headers = {} if headers is None else dict(headers)
+        self.properties = {} if properties is None else dict(properties)
+        self._state = "RECEIVED"
+        self._decoded = UNDECODED
+        self.accept = accept
+        self.errors = []
+        compression = self.headers.get("compression")
+        if compression and body is not None:
+            try:
+                body = decompress(body, compression)
+            except Exception:
+                # Kept for decode(), so that it reaches on_decode_error with the message at hand.
+                self.errors.append(sys.exc_info())
+        if postencode and isinstance(body, str):
+            try:
+                body = body.encode(postencode)
+            except (UnicodeError, LookupError):
+                self.errors.append(sys.exc_info())
+        self.body = body
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._lazy:
+            value = self._make(name)
+            setattr(self, name, value)
+            return value
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _make(self, name: str) -> Any:
+        """The value of an attribute named in `_lazy`, for a transport that has such."""
+        raise NotImplementedError(f"{type(self).__name__} names {name!r} as lazy and can't make it")
+
+    def ack(self, multiple: bool = False) -> None:
+        """Acknowledge the message: it is done with and will not come again.
+
+        Args:
+            multiple: Acknowledge every unacknowledged message of the channel up to this one.
+
+        Raises:
+            MessageStateError: It was acknowledged, rejected or requeued before.
+        """
+        if self._needs_answer():
+            self.channel.basic_ack(self.delivery_tag, multiple=multiple)
+            self._state = "ACK"
+
+    def reject(self, requeue: bool = False) -> None:
+        """Refuse the message: it is dropped, or dead-lettered where its queue says so.
+
+        Raises:
+            MessageStateError: It was acknowledged, rejected or requeued before.
+        """
+        if self._needs_answer():
+            self.channel.basic_reject(self.delivery_tag, requeue=requeue)
+            self._state = "REQUEUED" if requeue else "REJECTED"
+
+    def requeue(self) -> None:
+        """Give the message back to its queue; it may come again to this very consumer.
+
+        Raises:
+            MessageStateError: It was acknowledged, rejected or requeued before.
+        """
+        self.reject(requeue=True)
+
+    def _needs_answer(self) -> bool:
+        """Whether the broker waits for an answer; raises where it had one already."""
+        channel = self.channel
+        if channel is None:
+            raise MessageStateError(
+                "This message has no channel, so there is nobody to answer: it was made by hand, "
+                "or it was received without acknowledgement."
+            )
+        if self._state != "RECEIVED":
+            if self._state == "NO_ACK":
+                return False
+            raise MessageStateError(
+                f"Message already acknowledged with state: {self._state}"
+            )
+        return channel.no_ack_consumers is None or not self._came_without_ack(channel)
+
+    def _came_without_ack(self, channel: Any) -> bool:
+        # How a native transport tells; the virtual ones say so in the state.
+        return self.delivery_info.get("consumer_tag") in channel.no_ack_consumers
+
+    def ack_log_error(
+        self, logger: Logger, errors: Any, multiple: bool = False
+    ) -> None:
+        """Like `ack`, but log one of `errors` (a class or a tuple of them) instead of raising it."""
+        try:
+            self.ack(multiple=multiple)
+        except errors as exc:
+            logger.critical("Couldn't ack %r, reason:%r", self.delivery_tag, exc, exc_info=True)
+
+    def reject_log_error(self, logger: Logger, errors: Any, requeue: bool = False) -> None:
+        """Like `reject`, but log one of `errors` instead of raising it."""
+        try:
+            self.reject(requeue=requeue)
+        except errors as exc:
+            logger.critical(
+                "Couldn't reject %r, reason: %r", self.delivery_tag, exc, exc_info=True
+            )
+
+    def decode(self) -> Any:
+        """Deserialize the body; the result is remembered.
+
+        Raises:
+            ContentDisallowed: The content type is not accepted; nothing was decoded.
+            DecodeError: The body is corrupt.
+        """
+        decoded = self._decoded
+        if decoded is UNDECODED:
+            decoded = self._decoded = self._decode()
+        return decoded
+
+    def _decode(self) -> Any:
+        if self.errors:
+            self._reraise_error()
+        # Looked up at call time: APM tools wrap serialization.loads.
+        return serialization.loads(
+            self.body, self.content_type, self.content_encoding, accept=self.accept
+        )
+
+    def _reraise_error(self, callback: Callable[[Message, BaseException], Any] | None = None) -> None:
+        """Raise what went wrong while the message was received, or give it to `callback`."""
+        _, exc, tb = self.errors[0]
+        if callback is None:
+            raise exc.with_traceback(tb)
+        callback(self, exc)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the message was acknowledged, rejected or requeued."""
+        return self._state in ACK_STATES
+
+    @property
+    def payload(self) -> Any:
+        """The deserialized body; see `decode`.  An error of decompression is raised here."""
+        return self.decode()
+
+    def __repr__(self) -> str:
+        details = {
+            "state": self._state,
+            "content_type": self.content_type,
+            "delivery_tag": self.delivery_tag,
+            "body_length": len(self.body) if self.body is not None else None,
+            "properties": {
+                name: self.properties[name]
+                for name in ("correlation_id", "type")
+                if name in self.properties
+            },
+            "delivery_info": {
+                name: self.delivery_info[name]
+                for name in ("exchange", "routing_key")
+                if name in self.delivery_info
+            },
+        }
+        return f"<{type(self).__name__} object at {id(self):#x} with details {details!r}>"

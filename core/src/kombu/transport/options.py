@@ -1,0 +1,70 @@
+"""``transport_options``, parsed once into a typed declaration.
+
+A plugin derives its own frozen dataclass from `Options` and adds its fields; the names are what
+users write.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ("Options", "UnknownOptionWarning", "parse_options")
+
+#: Options that other layers read (`kombu.Connection.ensure` and Celery), known to every transport.
+_ELSEWHERE = frozenset(
+    {
+        "max_retries",
+        "interval_start",
+        "interval_step",
+        "interval_max",
+        "client_properties",
+        "confirm_publish",
+        "connect_retries_timeout",
+        "queue_order_strategy",
+    }
+)
+
+
+class UnknownOptionWarning(UserWarning):
+    """A name in ``transport_options`` that the transport does not know."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every virtual transport understands.  Durations are in seconds."""
+
+    #: What these options belong to, for messages.
+    transport: ClassVar[str] = "this"
+
+    #: How long an operation may take that was given no timeout of its own.
+    operation_timeout: float = 30.0
+    #: Where messages go that fit no queue; `None` drops them, as AMQP does.
+    deadletter_queue: str | None = None
+    #: Encoding of the body on stores that keep text; `None` leaves it plain.
+    body_encoding: str | None = "base64"
+    #: Upper bound of the fallback poll where the store can't wake us.
+    polling_interval: float = 1.0
+
+
+T = TypeVar("T", bound=Options)
+
+
+def parse_options(cls: type[T], given: Mapping[str, Any]) -> T:
+    """Make `cls` of what the user gave; an unknown name warns and names the nearest known one."""
+    known = {f.name for f in fields(cls)}
+    for name in given:
+        if name not in known and name not in _ELSEWHERE:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {sorted(known)}"
+            warnings.warn(
+                f"The {cls.transport} transport has no option {name!r}{hint}",
+                UnknownOptionWarning,
+                stacklevel=2,
+            )
+    return cls(**{name: value for name, value in given.items() if name in known})

@@ -1,0 +1,224 @@
+"""What the connections of one store declared, and the routes that follow from it.
+
+`kombu.virtual.router.Router` decides; this module keeps threads apart and tells every route cache
+when something changed, so that a publish asks nobody whether its route still stands.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from .router import ExchangeSpec, Router, Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kombu.exchange_types import Table
+    from kombu.transport.backend import Binding
+
+__all__ = ("Declarations", "QueueRecord", "RouteCache")
+
+#: A cache of routes is emptied when it holds this many: routing keys may be unique to a message.
+MAX_ROUTES = 16384
+
+
+class RouteCache(dict[tuple[str, str], Any]):
+    """What a transport made of the routes it resolved, by (exchange, routing key).
+
+    Reading needs no lock.  Entries are only ever added under the lock of the `Declarations` that
+    made the cache, which empties it under the same lock: a route resolved before a change can't be
+    remembered after it.
+    """
+
+    __slots__ = ("__weakref__",)
+
+
+class QueueRecord:
+    """What the core itself knows of a declared queue; the rest is the store's."""
+
+    __slots__ = ("auto_delete", "consumers", "owner")
+
+    def __init__(self, auto_delete: bool, owner: object | None) -> None:
+        self.auto_delete = auto_delete
+        self.owner = owner
+        self.consumers = 0
+
+
+class Declarations:
+    """Exchanges, bindings and queues, safe from any thread.
+
+    Args:
+        new_table: Makes the table for an exchange type by its name; raises for unknown ones.
+    """
+
+    def __init__(self, new_table: Callable[[str], Table]) -> None:
+        self._new_table = new_table
+        self._router = Router(new_table)
+        self._queues: dict[str, QueueRecord] = {}
+        self._cache_refs: list[weakref.ref[RouteCache]] = []
+        self._lock = threading.RLock()
+
+    def new_cache(self) -> RouteCache:
+        """A cache of routes that is emptied at every change, for as long as the caller keeps it."""
+        cache = RouteCache()
+        with self._lock:
+            self._cache_refs = [ref for ref in self._cache_refs if ref() is not None]
+            self._cache_refs.append(weakref.ref(cache))
+        return cache
+
+    def resolve(
+        self,
+        cache: RouteCache,
+        exchange: str,
+        routing_key: str,
+        headers: Mapping[str, Any],
+        build: Callable[[tuple[str, ...]], Any],
+    ) -> Any:
+        """Resolve a route, have `build` make of its queues what the caller sends with, remember it.
+
+        Headers decide only where a headers exchange is on the way, and then nothing is remembered.
+        """
+        with self._lock:
+            targets: Targets = self._router.resolve(exchange, routing_key, headers)
+            route = build(targets.queues)
+            # A message for nobody is not remembered either: it costs a look each time, and a
+            # queue that comes into being in another process is seen.
+            if targets.cacheable and targets.queues:
+                if len(cache) >= MAX_ROUTES:
+                    cache.clear()
+                cache[exchange, routing_key] = route
+            return route
+
+    def targets(
+        self, exchange: str, routing_key: str, headers: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """The queues that a message goes to."""
+        with self._lock:
+            return self._router.resolve(exchange, routing_key, headers).queues
+
+    def find_exchange(self, name: str) -> ExchangeSpec | None:
+        """The declaration that stands, `None` where nobody declared it."""
+        return self._router.find_exchange(name)
+
+    def exchanges(self) -> list[ExchangeSpec]:
+        """Every declared exchange."""
+        with self._lock:
+            return self._router.exchanges()
+
+    def declare_exchange(self, spec: ExchangeSpec) -> ExchangeSpec:
+        """Declare an exchange; return what stands, which is `spec` if it was not there before."""
+        with self._lock:
+            standing = self._router.declare_exchange(spec)
+            if standing is spec:
+                self._changed()
+            return standing
+
+    def delete_exchange(self, name: str) -> None:
+        """Delete an exchange with the bindings from and to it."""
+        with self._lock:
+            self._router.delete_exchange(name)
+            self._changed()
+
+    def bind(self, binding: Binding) -> None:
+        """Add a binding; adding it again is harmless."""
+        with self._lock:
+            self._router.bind(binding)
+            self._changed()
+
+    def unbind(self, binding: Binding) -> None:
+        """Remove a binding; an auto-delete exchange goes with its last one."""
+        with self._lock:
+            self._router.unbind(binding)
+            self._drop_unused([binding.exchange])
+            self._changed()
+
+    def forget_queue(self, queue: str) -> None:
+        """Remove what is known of `queue` and every binding to it."""
+        with self._lock:
+            self._queues.pop(queue, None)
+            self._drop_unused(self._router.forget_queue(queue))
+            self._changed()
+
+    # -- queues ------------------------------------------------------------------------------
+
+    def queue(self, name: str) -> QueueRecord | None:
+        """What is known of a queue, `None` where nobody declared it here."""
+        return self._queues.get(name)
+
+    def add_queue(self, name: str, auto_delete: bool, owner: object | None) -> QueueRecord:
+        """Remember a declared queue; the first declaration stands.
+
+        `owner` is the connection that an exclusive queue belongs to.
+        """
+        with self._lock:
+            record = self._queues.get(name)
+            if record is None:
+                record = self._queues[name] = QueueRecord(auto_delete, owner)
+            return record
+
+    def owned_by(self, owner: object) -> list[str]:
+        """The exclusive queues of a connection."""
+        with self._lock:
+            return [name for name, record in self._queues.items() if record.owner is owner]
+
+    def consumer_count(self, queue: str) -> int:
+        """How many consumers a queue has on the connections of this store."""
+        record = self._queues.get(queue)
+        return 0 if record is None else record.consumers
+
+    def consumer_added(self, queue: str) -> None:
+        """Count a consumer of `queue`."""
+        with self._lock:
+            record = self._queues.get(queue)
+            if record is not None:
+                record.consumers += 1
+
+    def consumer_removed(self, queue: str) -> bool:
+        """Count a consumer less; return whether it was the last one of an auto-delete queue."""
+        with self._lock:
+            record = self._queues.get(queue)
+            if record is None:
+                return False
+            record.consumers -= 1
+            return record.auto_delete and record.consumers <= 0
+
+    def _drop_unused(self, exchanges: list[str]) -> None:
+        for name in exchanges:
+            spec = self._router.find_exchange(name)
+            if spec is not None and spec.auto_delete and not self._router.has_bindings(name):
+                self._router.delete_exchange(name)
+
+    def replace_bindings(self, exchange: str, bindings: list[Binding]) -> None:
+        """Have exactly `bindings` for one exchange, as loaded from a shared store."""
+        with self._lock:
+            self._router.replace_bindings(exchange, bindings)
+            self._changed()
+
+    def has_bindings(self, exchange: str) -> bool:
+        """Whether anything is bound to the exchange."""
+        with self._lock:
+            return self._router.has_bindings(exchange)
+
+    def bindings(self, exchange: str | None = None) -> list[Binding]:
+        """The bindings of one exchange, or of all."""
+        with self._lock:
+            return self._router.bindings(exchange)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._router = Router(self._new_table)
+            self._queues.clear()
+            self._changed()
+
+    def forked(self) -> None:
+        """Make the lock anew: another thread may have held it when the process forked."""
+        self._lock = threading.RLock()
+
+    def _changed(self) -> None:
+        for ref in self._cache_refs:
+            cache = ref()
+            if cache is not None:
+                cache.clear()

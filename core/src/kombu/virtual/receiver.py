@@ -1,0 +1,342 @@
+"""Fetches messages for the consumers of one connection and hands them out one by one.
+
+One receiver serves all channels of a transport, on one session.  It asks the store only for what
+the consumers have room for, keeps what came beyond the first in a buffer, and gives the buffer
+back when a consumer goes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from kombu.transport.backend import Want, Wants
+
+from .prefetch import UNLIMITED, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kombu.transport.backend import Delivery, Session
+
+    from .channel import Channel
+
+__all__ = ("Consumer", "Receiver")
+
+#: A batch for consumers without a prefetch limit grows only while each is used up within this
+#: time (seconds): a slow handler then never holds more than one message that others could have.
+QUICK = 0.01
+
+#: How long one blocking fetch may last (seconds); the caller comes back until its own deadline.
+LONGEST_WAIT = 3600.0
+
+
+class Consumer:
+    """A consumer of one queue on one channel (AMQP 0-9-1, section 1.8.3.3)."""
+
+    __slots__ = ("arguments", "callback", "channel", "deliver", "no_ack", "queue", "tag", "window")
+
+    def __init__(
+        self,
+        tag: str,
+        queue: str,
+        channel: Channel,
+        callback: Callable[[Any], Any],
+        no_ack: bool,
+        window: Window,
+        arguments: dict[str, Any] | None = None,
+    ) -> None:
+        self.tag = tag
+        self.queue = queue
+        self.channel = channel
+        self.callback = callback
+        self.no_ack = no_ack
+        #: The consumer's own window; the one it shares with others is its channel's.
+        self.window = window
+        self.arguments = arguments or {}
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything bounds how much the consumer may receive."""
+        channel = self.channel
+        if not channel.flowing:
+            return True
+        return not self.no_ack and bool(self.window.limit or channel.prefetch_limit)
+
+    @property
+    def room(self) -> int:
+        """How many more messages the consumer's own window has room for."""
+        if not self.channel.flowing:
+            return 0
+        return UNLIMITED if self.no_ack else self.window.free
+
+
+class Receiver:
+    """What the consumers of one transport receive.
+
+    Args:
+        open_session: Opens the session to fetch with; called at the first fetch.
+        release: Gives deliveries back to the front of their queues, uncounted.
+        batch: The most to fetch at once where no prefetch limit says less.
+
+    `wait` may be called by several threads; each gets different messages.
+    """
+
+    def __init__(
+        self,
+        open_session: Callable[[], Session],
+        release: Callable[[Sequence[Delivery]], None],
+        batch: int,
+    ) -> None:
+        self._open_session = open_session
+        self._release = release
+        self._largest_batch = batch
+        self._batch = 1
+        self._fetched_at = 0.0
+        self._session: Session | None = None
+        #: Deliveries that no callback has seen yet; take them from the left.
+        self.arrived: deque[Delivery] = deque()
+        #: Replaced, never changed, when the set of queues changes.
+        self._wants = Wants()
+        self._by_queue: dict[str, deque[Consumer]] = {}
+        self._channels: set[Channel] = set()
+        #: Queues that have a consumer with a prefetch limit.
+        self.limited: set[str] = set()
+        #: Those of them whose limit is to be worked out anew, and those that have room.
+        self._stale: set[str] = set()
+        self._roomy: set[str] = set()
+        self._fetching = threading.Lock()
+        self._waiting_for_room = False
+        self._changed = threading.Event()
+
+    # -- consumers ---------------------------------------------------------------------------
+
+    def add(self, consumer: Consumer) -> None:
+        """Receive for `consumer` from now on."""
+        self._by_queue.setdefault(consumer.queue, deque()).append(consumer)
+        self._consumers_changed(consumer.queue)
+
+    def remove(self, consumer: Consumer) -> None:
+        """Receive for `consumer` no more; what it has not seen goes back to its queue."""
+        ring = self._by_queue.get(consumer.queue)
+        if ring is None or consumer not in ring:
+            return
+        ring.remove(consumer)
+        if not ring:
+            del self._by_queue[consumer.queue]
+        self._consumers_changed(consumer.queue)
+        self._give_back_orphans()
+
+    def _consumers_changed(self, queue: str) -> None:
+        known = self._wants
+        # A new object also where no queue came or went: a fetch under way sees by it that it must
+        # look for whom its deliveries are.
+        self._wants = Wants((name, known.get(name) or Want(0)) for name in self._by_queue)
+        channels = {consumer.channel for ring in self._by_queue.values() for consumer in ring}
+        if len(channels) != len(self._channels):
+            self._stale |= self.limited
+        self._channels = channels
+        self.limits_changed(queue)
+        self._wake()
+
+    def unseen(self, queue: str | None = None, consumer: Consumer | None = None) -> int:
+        """How many messages of `queue`, or for `consumer`, are fetched and not handed out yet."""
+        if not self.arrived:
+            return 0
+        return sum(1 for d in list(self.arrived) if d.queue == queue or d.consumer is consumer)
+
+    def limits_changed(self, queue: str) -> None:
+        """Tell that the prefetch limits of consumers of `queue` are not what they were."""
+        ring = self._by_queue.get(queue)
+        if not ring:
+            self.limited.discard(queue)
+            self._roomy.discard(queue)
+            return
+        want = self._wants[queue]
+        want.take = all(consumer.no_ack for consumer in ring)
+        if any(consumer.limited for consumer in ring):
+            self.limited.add(queue)
+            self._stale.add(queue)
+        else:
+            self.limited.discard(queue)
+            self._roomy.discard(queue)
+            want.limit = UNLIMITED
+        if self._waiting_for_room:
+            self._wake()
+
+    def settled(self, queue: str) -> None:
+        """Tell that a consumer of `queue` with a limit has more room."""
+        self._stale.add(queue)
+        if self._waiting_for_room:
+            self._wake()
+
+    def redeliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Hand deliveries to their consumers once more, before anything else."""
+        self.arrived.extendleft(reversed(deliveries))
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None) -> Delivery:
+        """Fetch and return the next delivery.
+
+        Raises:
+            TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
+        """
+        deadline = monotonic() + (LONGEST_WAIT if timeout is None else timeout)
+        while True:
+            if self._fetching.acquire(timeout=max(deadline - monotonic(), 0)):
+                try:
+                    if not self.arrived:
+                        self._fetch(deadline)
+                    return self.arrived.popleft()
+                except IndexError:
+                    pass  # nothing came, or another thread was quicker
+                finally:
+                    self._fetching.release()
+            if timeout is None:
+                deadline = monotonic() + LONGEST_WAIT
+            elif monotonic() >= deadline:
+                raise TimeoutError("timed out")
+
+    def _fetch(self, deadline: float) -> None:
+        """Fill the buffer; it stays empty where nothing came by the deadline or consumers changed."""
+        self._changed.clear()
+        wants = self._wants
+        self._waiting_for_room = bool(self.limited)
+        try:
+            limit = self._limit(wants)
+            if not limit:
+                # Nobody has room, or nobody consumes: what changes that sets the event.
+                self._waiting_for_room = True
+                self._changed.wait(max(deadline - monotonic(), 0))
+                return
+            if self._session is None:
+                self._session = self._open_session()
+            deliveries = self._session.fetch(wants, limit, deadline)
+        finally:
+            self._waiting_for_room = False
+        self._fetched_at = monotonic()
+        self._hand_in(deliveries)
+        if wants is not self._wants:
+            # A consumer was cancelled meanwhile: it may have been given some of these.
+            self._give_back_orphans()
+
+    def _limit(self, wants: Wants) -> int:
+        """How many messages to fetch, 0 where there is no room; brings the wants up to date."""
+        if not self.limited:
+            return self._unlimited_batch() if wants else 0
+        limit = self._largest_batch
+        for channel in self._channels:
+            free = channel.prefetch_room
+            if free:
+                limit = min(limit, free)
+        # The window of the only channel bounds the whole fetch.  Where several channels share this
+        # one, the queues of a full channel have to be left out one by one.
+        alone = len(self._channels) == 1
+        if alone and not free:
+            return 0
+        stale, self._stale = self._stale, set()
+        for queue in stale if alone else self.limited:
+            self._work_out(queue, wants)
+        if not self._roomy and len(self.limited) == len(wants):
+            return 0
+        return limit
+
+    def _work_out(self, queue: str, wants: Wants) -> None:
+        ring = self._by_queue.get(queue)
+        want = wants.get(queue)
+        if not ring or want is None:
+            return
+        shared = len(self._channels) > 1
+        room = sum(c.room for c in ring if not shared or c.no_ack or c.channel.prefetch_room)
+        want.limit = min(room, UNLIMITED)
+        if room:
+            self._roomy.add(queue)
+        else:
+            self._roomy.discard(queue)
+
+    def _unlimited_batch(self) -> int:
+        if monotonic() - self._fetched_at > QUICK:
+            self._batch = 1
+        else:
+            self._batch = min(self._batch * 2, self._largest_batch)
+        return self._batch
+
+    def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
+        """Put what was fetched into the buffer, each for a consumer."""
+        strays = []
+        queue = consumer = None
+        for delivery in deliveries:
+            if delivery.queue != queue:
+                queue = delivery.queue
+                ring = self._by_queue.get(queue, ())
+                # The only consumer of a queue, without a limit, gets all there is.
+                alone = len(ring) == 1 and queue not in self.limited
+                consumer = ring[0] if alone else None
+            if consumer is not None:
+                delivery.consumer = consumer
+                self.arrived.append(delivery)
+            elif not self._assign(delivery):
+                strays.append(delivery)
+        if strays:
+            self._release(strays)
+
+    def _assign(self, delivery: Delivery) -> bool:
+        """Choose whom a delivery is for: consumers of a queue take turns, those without room pass."""
+        queue = delivery.queue
+        ring = self._by_queue.get(queue)
+        if not ring:
+            return False
+        if len(ring) > 1:
+            ring.rotate(-1)
+        if queue in self.limited:
+            for _ in range(len(ring) - 1):
+                if ring[0].room:
+                    break
+                ring.rotate(-1)
+            consumer = ring[0]
+            if consumer.window.limit and not consumer.no_ack:
+                consumer.window.used += 1
+                self._stale.add(queue)
+            delivery.consumer = consumer
+        else:
+            delivery.consumer = ring[0]
+        self.arrived.append(delivery)
+        return True
+
+    def _give_back_orphans(self) -> None:
+        """Return what was fetched for consumers that are gone, in order."""
+        returned = []
+        for delivery in list(self.arrived):
+            consumer = delivery.consumer
+            if consumer not in self._by_queue.get(delivery.queue, ()):
+                try:
+                    self.arrived.remove(delivery)
+                except ValueError:
+                    continue  # another thread has just handed it out
+                returned.append(delivery)
+                if consumer.window.limit and not consumer.no_ack:
+                    consumer.window.used -= 1
+        if returned:
+            self._release(returned)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        session = self._session
+        if session is not None:
+            session.interrupt()
+
+    def close(self) -> Session | None:
+        """Stop receiving and give back what no callback has seen.
+
+        Returns the session, for the caller to close.
+        """
+        self._by_queue = {}
+        self.limited.clear()
+        self._roomy.clear()
+        self._consumers_changed("")
+        self._give_back_orphans()
+        session, self._session = self._session, None
+        return session

@@ -1,0 +1,175 @@
+"""Where a message goes: exchanges, bindings and the queues that they lead to.
+
+Pure: no I/O, no lock, no clock.  `kombu.virtual.declarations` keeps threads apart and remembers
+what was resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kombu.transport.backend import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kombu.exchange_types import Table
+
+__all__ = ("ExchangeSpec", "Router", "Targets")
+
+NO_HEADERS: Mapping[str, Any] = {}
+
+
+class ExchangeSpec(NamedTuple):
+    """An exchange as it was declared."""
+
+    name: str
+    type: str = "direct"
+    durable: bool = False
+    auto_delete: bool = False
+    arguments: Mapping[str, Any] | None = None
+
+
+class Targets(NamedTuple):
+    """What a message resolves to, and whether another message with the same key does too."""
+
+    queues: tuple[str, ...]
+    cacheable: bool
+
+
+class _Exchange:
+    """One exchange: its declaration (None while it is only bound to) and its bindings."""
+
+    __slots__ = ("bindings", "spec", "table")
+
+    def __init__(self, spec: ExchangeSpec | None, table: Table) -> None:
+        self.spec = spec
+        self.table = table
+        self.bindings: dict[tuple[str, bool], list[Binding]] = {}
+
+
+class Router:
+    """Exchanges and bindings of one store.
+
+    Args:
+        new_table: Makes the table for an exchange type by its name; raises for unknown ones.
+    """
+
+    def __init__(self, new_table: Callable[[str], Table]) -> None:
+        self._new_table = new_table
+        self._exchanges: dict[str, _Exchange] = {}
+
+    def find_exchange(self, name: str) -> ExchangeSpec | None:
+        """The declaration that stands, `None` where nobody declared it."""
+        exchange = self._exchanges.get(name)
+        return None if exchange is None else exchange.spec
+
+    def exchanges(self) -> list[ExchangeSpec]:
+        """Every declared exchange."""
+        return [e.spec for e in self._exchanges.values() if e.spec is not None]
+
+    def declare_exchange(self, spec: ExchangeSpec) -> ExchangeSpec:
+        """Declare an exchange; return what stands, which is `spec` if it was not there before.
+
+        Bindings made before the declaration are kept and read by its type.
+        """
+        exchange = self._exchanges.get(spec.name)
+        if exchange is None:
+            self._exchanges[spec.name] = _Exchange(spec, self._new_table(spec.type))
+            return spec
+        if exchange.spec is not None:
+            return exchange.spec
+        table = self._new_table(spec.type)
+        for bindings in exchange.bindings.values():
+            for binding in bindings:
+                table.add(binding)
+        exchange.spec, exchange.table = spec, table
+        return spec
+
+    def delete_exchange(self, name: str) -> None:
+        """Delete an exchange, the bindings from it and those of other exchanges to it."""
+        self._exchanges.pop(name, None)
+        self._forget_destination(name, to_exchange=True)
+
+    def bind(self, binding: Binding) -> None:
+        """Add a binding; an exchange that nobody declared routes as ``direct`` until somebody does."""
+        exchange = self._exchanges.get(binding.exchange)
+        if exchange is None:
+            exchange = _Exchange(None, self._new_table("direct"))
+            self._exchanges[binding.exchange] = exchange
+        same = exchange.bindings.setdefault((binding.destination, binding.to_exchange), [])
+        if binding not in same:
+            same.append(binding)
+            exchange.table.add(binding)
+
+    def unbind(self, binding: Binding) -> None:
+        """Remove a binding; unknown ones are ignored."""
+        exchange = self._exchanges.get(binding.exchange)
+        if exchange is None:
+            return
+        key = (binding.destination, binding.to_exchange)
+        same = exchange.bindings.get(key, [])
+        if binding in same:
+            same.remove(binding)
+            exchange.table.remove(binding)
+            if not same:
+                del exchange.bindings[key]
+
+    def forget_queue(self, queue: str) -> list[str]:
+        """Remove every binding to `queue`; return the exchanges that lost their last binding."""
+        return self._forget_destination(queue, to_exchange=False)
+
+    def has_bindings(self, exchange: str) -> bool:
+        """Whether anything is bound to the exchange."""
+        known = self._exchanges.get(exchange)
+        return known is not None and bool(known.bindings)
+
+    def bindings(self, exchange: str | None = None) -> list[Binding]:
+        """The bindings of one exchange, or of all."""
+        if exchange is not None:
+            known = self._exchanges.get(exchange)
+            return [] if known is None else [b for same in known.bindings.values() for b in same]
+        return [b for e in self._exchanges.values() for same in e.bindings.values() for b in same]
+
+    def replace_bindings(self, exchange: str, bindings: Iterable[Binding]) -> None:
+        """Have exactly `bindings` for one exchange, as loaded from a shared store."""
+        for binding in self.bindings(exchange):
+            self.unbind(binding)
+        for binding in bindings:
+            self.bind(binding)
+
+    def resolve(self, exchange: str, routing_key: str, headers: Mapping[str, Any]) -> Targets:
+        """The queues that a message goes to, each once.
+
+        The default exchange leads to the queue that is named by the routing key (AMQP 0-9-1,
+        section 2.1.2.4).  Exchanges bound to exchanges are followed, each at most once, so a cycle
+        of bindings ends.
+        """
+        if not exchange:
+            return Targets((routing_key,) if routing_key else (), cacheable=True)
+        queues: dict[str, None] = {}
+        cacheable = True
+        seen = {exchange}
+        pending = [exchange]
+        while pending:
+            known = self._exchanges.get(pending.pop())
+            if known is None:
+                continue
+            cacheable = cacheable and not known.table.reads_headers
+            for binding in known.table.match(routing_key, headers):
+                if not binding.to_exchange:
+                    queues[binding.destination] = None
+                elif binding.destination not in seen:
+                    seen.add(binding.destination)
+                    pending.append(binding.destination)
+        return Targets(tuple(queues), cacheable)
+
+    def _forget_destination(self, name: str, *, to_exchange: bool) -> list[str]:
+        emptied = []
+        for exchange_name, exchange in self._exchanges.items():
+            for binding in exchange.bindings.pop((name, to_exchange), ()):
+                exchange.table.remove(binding)
+                if not exchange.bindings:
+                    emptied.append(exchange_name)
+        return emptied

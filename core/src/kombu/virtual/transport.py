@@ -1,0 +1,313 @@
+"""AMQP's model over a backend: the transport of a `kombu.Connection`."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from kombu.exceptions import ChannelLimitExceeded, OperationalError, RecoverableConnectionError
+from kombu.exchange_types import BUILTIN, LinearTable
+from kombu.transport import base
+from kombu.transport.backend import Backend, Envelope, Release, Role, Want, Wants
+from kombu.transport.capabilities import Capabilities
+from kombu.transport.options import Options, parse_options
+
+from .channel import Channel
+from .declarations import Declarations
+from .receiver import Receiver
+from .sessions import one_at_a_time, settle_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from kombu.exchange_types import Table
+    from kombu.plugins import TransportSpec
+    from kombu.transport.backend import Delivery, Session
+
+    Put = Callable[[Envelope], None]
+
+__all__ = ("Management", "Transport", "new_table", "transport_class_for")
+
+
+def new_table(exchange_type: str) -> Table:
+    """The routing table of an exchange type, built in or a plugin's.
+
+    Raises:
+        ChannelError: 503, where no such type is known.
+    """
+    factory = BUILTIN.get(exchange_type)
+    if factory is not None:
+        return factory()
+    # Only a type that is not built in is looked up among the plugins.
+    from kombu import plugins  # noqa: PLC0415
+
+    spec = plugins.find_exchange_type(exchange_type)
+    if spec is None:
+        raise base.ChannelError(
+            f"COMMAND_INVALID - unknown exchange type {exchange_type!r}: built in are "
+            f"{', '.join(sorted(BUILTIN))}; others come with plugins "
+            "(entry-point group kombu.exchange_types)",
+            (40, 10),
+            "Exchange.declare",
+            503,
+        )
+    if spec.compile is not None:
+        return cast("Table", spec.compile())
+    return LinearTable(spec.route)
+
+
+class Management(base.Management):
+    """What can be asked of a virtual broker beside sending and receiving."""
+
+    def __init__(self, transport: Any) -> None:
+        super().__init__(transport)
+        self._declarations = transport.declarations
+
+    def get_bindings(self) -> list[dict[str, str]]:
+        """All bindings as dictionaries with ``source``, ``destination`` and ``routing_key``."""
+        return [
+            {"destination": b.destination, "source": b.exchange, "routing_key": b.routing_key}
+            for b in self._declarations.bindings()
+        ]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Transport(base.Transport):
+    """A virtual transport: subclasses name their `Backend`, `options_class` and driver.
+
+    A transport opens one session for commands and one to receive with; they belong to the
+    transport, not to each channel.  Every method may be called by any thread.
+    """
+
+    Channel: ClassVar[type[Channel]] = Channel
+    Management: ClassVar[type[base.Management]] = Management
+
+    #: Makes the backend: called with the `kombu.Connection` and the parsed options.
+    Backend: ClassVar[Callable[[Any, Any], Backend] | None] = None
+    options_class: ClassVar[type[Options]] = Options
+
+    #: The most channels that a connection may have open, as in AMQP.
+    channel_max = 65535
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        self.options: Any = parse_options(self.options_class, client.transport_options or {})
+        self.polling_interval = self.options.polling_interval
+        self.channels: list[Channel] = []
+        self._channel_ids = itertools.count(1)
+        self._backend: Backend | None = None
+        self._lock = threading.RLock()
+        # A session fetches for one thread at a time, and the command session serves all channels.
+        self._getting = threading.Lock()
+        self._get_wants: dict[tuple[str, bool], Wants] = {}
+        self.declarations = Declarations(new_table)
+        self.routes: Any = {}
+
+    # -- connection --------------------------------------------------------------------------
+
+    def establish_connection(self) -> Transport:
+        """Open the store; returns the transport itself, which is its own connection.
+
+        Raises:
+            OSError: The store can't be reached within ``connect_timeout``.
+        """
+        if self.Backend is None:
+            raise NotImplementedError(f"{type(self).__name__} names no Backend")
+        timeout = self.client.connect_timeout
+        deadline = monotonic() + (timeout or self.options.operation_timeout)
+        backend = self.Backend(self.client, self.options)
+        session = backend.open(Role.COMMAND, deadline)
+        capabilities = backend.capabilities
+        with self._lock:
+            self._backend = backend
+            self.session = session if capabilities.concurrent_sessions else one_at_a_time(session)
+            # A store inside this process shares its declarations between all its connections.
+            self.declarations = getattr(backend, "declarations", None) or self.declarations
+            self.routes = self.declarations.new_cache()
+            self.settle = settle_of(self.session, self._operation_deadline)
+            self.receiver = Receiver(
+                self._open_receiving, self._give_back, capabilities.fetch_batch
+            )
+            self._arrived = self.receiver.arrived
+            # A backend may hand out a shorter way to one of its queues than `Session.put`.
+            self._putter: Callable[[str], Put] = getattr(
+                self.session, "putter", self._put_one_way
+            )
+        return self
+
+    def close_connection(self, connection: Any) -> None:
+        """Close the channels, give back what they held, and close the store."""
+        with self._lock:
+            backend, self._backend = self._backend, None
+        if backend is None:
+            return
+        deadline = self._operation_deadline()
+        for channel in list(self.channels):
+            channel.close()
+        receiving = self.receiver.close()
+        for name in self.declarations.owned_by(self):
+            self.session.delete_queue(name)
+            self.declarations.forget_queue(name)
+        if receiving is not None:
+            receiving.close(deadline)
+        self.session.close(deadline)
+        backend.close(deadline)
+
+    def verify_connection(self, connection: Any) -> bool:
+        """Whether the store is open."""
+        return self._backend is not None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend can do."""
+        if self._backend is None:
+            raise RecoverableConnectionError("not connected: call connect() first")
+        return self._backend.capabilities
+
+    # -- channels ----------------------------------------------------------------------------
+
+    def next_channel_id(self) -> int:
+        """A number for a new channel."""
+        return next(self._channel_ids)
+
+    def create_channel(self, connection: Any) -> Channel:
+        """Open a channel.
+
+        Raises:
+            ChannelLimitExceeded: `channel_max` are open already.
+        """
+        if len(self.channels) >= self.channel_max:
+            raise ChannelLimitExceeded(
+                f"This connection has {len(self.channels)} channels open, which is the limit: "
+                "close those that are no longer used"
+            )
+        channel = self.Channel(connection)
+        self.channels.append(channel)
+        return channel
+
+    def close_channel(self, channel: Any) -> None:
+        """Close a channel."""
+        try:
+            self.channels.remove(channel)
+        except ValueError:
+            return
+        channel.close()
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
+        """Deliver the next message of any channel to its consumer.
+
+        Raises:
+            TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
+        """
+        # The short way for a message that is here already; `Receiver.drain` says the same.
+        try:
+            delivery = self._arrived.popleft()
+        except IndexError:
+            delivery = self.receiver.wait(timeout)
+        delivery.consumer.channel.deliver(delivery)
+
+    def resolve(
+        self, exchange: str, routing_key: str, headers: dict[str, Any]
+    ) -> tuple[Put, ...]:
+        """What to call with an envelope to store it wherever a route leads."""
+        return cast(
+            "tuple[Put, ...]",
+            self.declarations.resolve(
+                self.routes, exchange, routing_key, headers, self._build_route
+            ),
+        )
+
+    def _build_route(self, queues: tuple[str, ...]) -> tuple[Put, ...]:
+        if not queues:
+            return ()
+        if self._putter == self._put_one_way:
+            return (partial(self.put, queues),)
+        puts = [self._putter(queue) for queue in queues]
+        # Every queue counts deliveries of its own, so every queue after the first gets a copy.
+        return (*(partial(_put_copy, put) for put in puts[1:]), puts[0])
+
+    def _put_one_way(self, queue: str) -> Put:
+        return partial(self.put, (queue,))
+
+    def put(self, queues: Sequence[str], envelope: Envelope) -> None:
+        """Store an envelope in each of `queues`; raises what the store refused."""
+        self._put_all(queues, envelope, self._operation_deadline())
+
+    def put_within(self, envelope: Envelope, deadline: float) -> None:
+        """Route and store an envelope by `deadline`."""
+        targets = self.declarations.targets(
+            envelope.exchange, envelope.routing_key, envelope.headers
+        )
+        self._put_all(targets, envelope, deadline)
+
+    def _put_all(self, queues: Iterable[str], envelope: Envelope, deadline: float) -> None:
+        items = [(queue, envelope if n == 0 else envelope.copy()) for n, queue in enumerate(queues)]
+        for _, error in self.session.put(items, deadline):
+            raise error
+
+    def take_one(self, queue: str, no_ack: bool) -> Delivery | None:
+        """Fetch one message without waiting (``basic.get``)."""
+        # Kept, so that a session which prepares for a set of queues need not do it at each call.
+        wants = self._get_wants.get((queue, no_ack))
+        if wants is None:
+            wants = self._get_wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
+        with self._getting:
+            deliveries = self.session.fetch(wants, 1, monotonic())
+        return deliveries[0] if deliveries else None
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        releases = [Release(delivery, count=False) for delivery in deliveries]
+        self.settle((), releases, None)
+
+    def _open_receiving(self) -> Session:
+        backend = self._backend
+        if backend is None:
+            raise RecoverableConnectionError("the connection was closed: connect again")
+        return backend.open(Role.RECEIVE, self._operation_deadline())
+
+    def _operation_deadline(self) -> float:
+        return monotonic() + cast("float", self.options.operation_timeout)
+
+    # -- what can be asked -------------------------------------------------------------------
+
+    def qos_semantics_matches_spec(self, connection: Any) -> bool:
+        """False: ``basic.qos`` without ``global`` bounds each consumer, as on RabbitMQ."""
+        return False
+
+    @property
+    def default_connection_params(self) -> dict[str, Any]:
+        """Host and port to use where the URL names none."""
+        return {"port": self.default_port, "hostname": "localhost"}
+
+
+def _put_copy(put: Put, envelope: Envelope) -> None:
+    put(envelope.copy())
+
+
+def transport_class_for(spec: TransportSpec) -> type[Transport]:
+    """The transport class of a plugin that brings a backend and nothing else."""
+    from kombu.utils.imports import symbol_by_name  # noqa: PLC0415  only while connecting
+
+    backend = symbol_by_name(spec.backend)
+    if not callable(backend):
+        raise OperationalError(f"{spec.backend} of transport {spec.name!r} is not a class")
+    return type(
+        f"{spec.name.title()}Transport",
+        (Transport,),
+        {
+            "__module__": backend.__module__,
+            "__doc__": spec.summary or f"The {spec.name} transport.",
+            "Backend": staticmethod(backend),
+            "options_class": getattr(backend, "options_class", Options),
+            "default_port": spec.default_port,
+            "driver_type": spec.driver_type,
+            "driver_name": spec.driver_name,
+        },
+    )

@@ -1,0 +1,71 @@
+"""The memory store as a `kombu.transport.backend.Backend`: the reference for authors of others."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from kombu.transport.capabilities import Capabilities
+
+from .session import MemorySession
+from .store import give_back, store
+
+if TYPE_CHECKING:
+    from kombu.transport.backend import Delivery, Role
+    from kombu.virtual.declarations import Declarations
+
+    from .store import Store
+
+__all__ = ("CAPABILITIES", "MemoryBackend")
+
+CAPABILITIES = Capabilities(
+    ordering=True,
+    leases=True,
+    # Every operation is safe from any thread: the core puts no lock before it.
+    concurrent_sessions=True,
+)
+
+
+class MemoryBackend:
+    """One connection to the store called `name`.
+
+    Args:
+        name: Host name and virtual host.
+        lease: Seconds that a claim holds without renewal; `None`: until it is settled, or the
+            backend is closed or garbage-collected.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, name: tuple[str, str], lease: float | None = None) -> None:
+        self.store: Store = store(name)
+        self.lease = lease
+        #: What this connection claimed and did not settle, by token, in the order of claiming.
+        self.claims: dict[int, Delivery] = {}
+        if lease is not None:
+            self.store.leasing.add(self)
+            self.store.has_leases = True
+        # A connection that is dropped without being closed does not take its messages along.
+        released = weakref.finalize(self, give_back, self.store, self.claims)
+        released.atexit = False
+
+    @property
+    def declarations(self) -> Declarations:
+        """Exchanges and bindings, shared by all connections to the store."""
+        return self.store.declarations
+
+    def open(self, role: Role, deadline: float) -> MemorySession:  # noqa: ARG002  one kind for all
+        """Open a session; nothing can go wrong."""
+        return MemorySession(self)
+
+    def now(self) -> float:
+        """The clock of this machine."""
+        return time.time()
+
+    def forked(self) -> None:
+        """The child has a copy of the store and no part in the parent's."""
+
+    def close(self, deadline: float) -> None:  # noqa: ARG002  there is nothing to wait for
+        """Give back what was claimed and not settled."""
+        give_back(self.store, self.claims)
