@@ -28,7 +28,7 @@ TRUSTED_CONTENT = frozenset(("application/data", "application/text"))
 SKIP_DECODE = frozenset(("binary", "ascii-8bit"))
 
 # What is neither text nor bytes for sure: asking for the class is quicker than for its bases.
-_STRUCTURES = frozenset((dict, list, tuple))
+_STRUCTURES: frozenset[object] = frozenset((dict, list, tuple))
 
 # Bodies without a serializer: no plugin is asked for these.
 _PLAIN = TRUSTED_CONTENT | {"text/plain", "application/octet-stream"}
@@ -177,11 +177,12 @@ class SerializerRegistry:
             SerializerNotInstalled: The name is neither registered nor brought by a plugin.
             EncodeError: The body cannot be expressed in the format.
         """
-        if serializer in self._encoders:
-            chosen = self._encoders[serializer]
-        elif not serializer and data.__class__ in _STRUCTURES and self._default is not None:
+        chosen: codec | None = None
+        if serializer:
+            chosen = self._encoders.get(serializer)
+        elif data.__class__ in _STRUCTURES:
             chosen = self._default
-        else:
+        if chosen is None:
             chosen = self._encoder_for(data, serializer)
         content_type, content_encoding, encode = chosen
         try:
