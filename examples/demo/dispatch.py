@@ -56,8 +56,8 @@ class Dispatcher:
 
         Args:
             files: What to count.
-            on_progress: Called with the number of replies so far, after each one and a few times
-                a second meanwhile.  What it raises ends the run.
+            on_progress: Called with the number of replies so far, before each publish, after each
+                reply, and a few times a second meanwhile.  What it raises ends the run.
 
         Raises:
             NoReplyError: No reply came for `patience` seconds.
@@ -68,7 +68,7 @@ class Dispatcher:
         with Consumer(
             self._connection, self._topology.replies, on_message=self._collect, no_ack=True
         ):
-            self._publish_up_to_window(waiting)
+            self._publish_up_to_window(waiting, on_progress)
             while self._pending:
                 try:
                     self._connection.drain_events(timeout=_POLL)
@@ -76,15 +76,18 @@ class Dispatcher:
                 except TimeoutError:
                     if monotonic() - last_reply > self._patience:
                         raise self._nobody_replies() from None
-                self._publish_up_to_window(waiting)
                 on_progress(len(self._results))
+                self._publish_up_to_window(waiting, on_progress)
         return self._results
 
-    def _publish_up_to_window(self, waiting: Iterator[SourceFile]) -> None:
+    def _publish_up_to_window(
+        self, waiting: Iterator[SourceFile], on_progress: Callable[[int], None]
+    ) -> None:
         while len(self._pending) < _WINDOW:
             file = next(waiting, None)
             if file is None:
                 return
+            on_progress(len(self._results))
             number = str(len(self._results) + len(self._pending))
             source = file.path.read_bytes()
             self._pending[number] = file
