@@ -98,7 +98,7 @@ class TestEnvelopes:
     def test_one_envelope_in_several_queues_is_several_messages(
         self, session: Session, queues: list[str]
     ) -> None:
-        """put: "One envelope may stand for several queues"; what one consumer changes is its own."""
+        """put: "One envelope may stand for several queues"; each has a message of its own."""
         envelope = make_envelope(b"x", headers={"a": 1}, properties={"p": 1})
         assert not session.put([(queue, envelope) for queue in queues], soon())
         for queue in queues:

@@ -57,7 +57,7 @@ class TestLeases:
     def test_a_late_acknowledgement_is_told_and_harms_nobody(
         self, store: Store, opened: Opened, other: Session, queue: str
     ) -> None:
-        """settle: returns a lost claim; "the token of an owner that lost its lease names nothing"."""
+        """settle returns a lost claim: its token "names nothing any more"."""
         session = opened.pair(store.shortest_lease)[1]
         put(session, queue, b"1")
         (held,) = session.fetch(Wants({queue: Want(1)}), 1, soon())

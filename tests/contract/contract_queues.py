@@ -127,7 +127,7 @@ class TestQueues:
         assert session.size(queue, soon()) == 1
 
     def test_an_unreachable_store_raises_in_time(self, store: Store) -> None:
-        """A store that can't be reached raises OSError or kombu's ConnectionError by the deadline."""
+        """open: raises `OSError` or kombu's ConnectionError by the deadline."""
         from time import monotonic
 
         from kombu.exceptions import ConnectionError as KombuConnectionError

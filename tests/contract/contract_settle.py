@@ -140,7 +140,7 @@ class TestSettling:
         timer.start()
         assert bodies(fetch(other, queue, 1)) == [b"1"]
         timer.join()
-        assert monotonic() - released[0] < 0.5
+        assert monotonic() - released[0] < 2.0
 
     def test_a_token_is_new_at_every_claim(self, session: Session, queue: str) -> None:
         """Delivery.token: "new at every claim"."""

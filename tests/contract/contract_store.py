@@ -10,6 +10,7 @@ from kombu.transport.backend import Envelope, Want, Wants
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kombu import Connection
     from kombu.transport.backend import Backend, Delivery, Release, Session
     from kombu.transport.capabilities import Capabilities
 
@@ -33,6 +34,9 @@ class Store(Protocol):
 
     def backend(self, *, lease: float | None = None) -> Backend:
         """A connection of its own, as another process would have."""
+
+    def connection(self) -> Connection:
+        """A `kombu.Connection` to the same store, not connected yet."""
 
     def unreachable(self) -> Backend | None:
         """A backend for a store that nobody serves; `None` where there can't be one."""

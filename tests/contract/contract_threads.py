@@ -85,13 +85,16 @@ class TestThreads:
         assert not waiting.is_alive()
 
     @pytest.mark.capability("concurrent_sessions")
-    def test_a_session_stands_several_threads(self, session: Session, queue: str) -> None:
+    def test_a_session_stands_several_threads(
+        self, store: Store, session: Session, queue: str
+    ) -> None:
         """Capabilities.concurrent_sessions: "a session may be used by several threads at once"."""
         got: list[bytes] = []
+        each = min(store.volume // 20, 200)
 
         def work(number: int) -> None:
             wants = Wants({queue: Want(1)})
-            for n in range(200):
+            for n in range(each):
                 put(session, queue, b"%d.%d" % (number, n))
                 if number == 0:
                     deliveries = session.fetch(wants, 1, soon())
@@ -100,8 +103,8 @@ class TestThreads:
 
         run([threading.Thread(target=work, args=(n,)) for n in range(4)])
         rest = session.size(queue, soon())
-        assert len(got) + rest == 800
-        assert len(set(got)) == len(got) == 200
+        assert len(got) + rest == 4 * each
+        assert len(set(got)) == len(got) == each
 
     def test_a_session_for_every_role(self, opened: Opened, queue: str) -> None:
         """Backend.open: a session for every role, each of which can do everything."""

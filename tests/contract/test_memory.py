@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from contract_connection import TestConnection
 from contract_envelopes import TestEnvelopes
 from contract_fetch import TestFetching
 from contract_leases import TestLeases
@@ -13,9 +14,11 @@ from contract_settle import TestSettling
 from contract_threads import TestThreads
 from contract_topology import TestTopology
 
+from kombu import Connection
 from kombu_memory.backend import CAPABILITIES, MemoryBackend
 
 __all__ = (
+    "TestConnection",
     "TestEnvelopes",
     "TestFetching",
     "TestLeases",
@@ -39,6 +42,9 @@ class MemoryStore:
 
     def backend(self, *, lease: float | None = None) -> MemoryBackend:
         return MemoryBackend(self._name, lease=lease)
+
+    def connection(self) -> Connection:
+        return Connection(f"memory://{self._name[0]}//")
 
     def unreachable(self) -> None:
         return None
