@@ -199,13 +199,13 @@ class Channel(StdChannel):
         name = queue or f"amq.gen-{uuid()}"
         self._check_owner(name, "Queue.declare")
         if passive:
-            found = self._session.find_queue(name)
+            found = self._session.find_queue(name, self._deadline())
             if found is None:
                 raise self._no_queue(name, (50, 10), "Queue.declare")
             ready = found[1]
         else:
             spec = QueueSpec(name, durable=bool(durable), arguments=dict(arguments or {}))
-            ready = self._session.declare_queue(spec)[1]
+            ready = self._session.declare_queue(spec, self._deadline())[1]
             owner = self.connection if exclusive else None
             self._declarations.add_queue(name, bool(auto_delete or exclusive), owner)
         return queue_declare_ok_t(
@@ -255,7 +255,7 @@ class Channel(StdChannel):
         self._check_owner(queue, "Queue.delete")
         if if_unused and self._declarations.consumer_count(queue):
             raise self._in_use(queue, "in use")
-        deleted = self._session.delete_queue(queue, if_empty=if_empty)
+        deleted = self._session.delete_queue(queue, self._deadline(), if_empty=if_empty)
         if deleted is None:
             raise self._in_use(queue, "not empty")
         self._declarations.forget_queue(queue)
@@ -264,7 +264,7 @@ class Channel(StdChannel):
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
-        return self._session.purge(queue)
+        return self._session.purge(queue, self._deadline())
 
     def after_reply_message_received(self, queue: str) -> None:
         """Delete a reply queue that has served its purpose."""
@@ -341,7 +341,7 @@ class Channel(StdChannel):
     ) -> None:
         """The way of the messages that ask for more, or that fit no queue."""
         exchange, routing_key = envelope.exchange, envelope.routing_key
-        if mandatory and not exchange and self._session.find_queue(routing_key) is None:
+        if mandatory and not exchange and not self._exists(routing_key):
             # Only for a mandatory message the default exchange looks whether the queue is there:
             # any other creates it, so that nothing is lost (as in 5.7).
             route = ()
@@ -372,7 +372,7 @@ class Channel(StdChannel):
                 ),
                 stacklevel=5,
             )
-            self._session.declare_queue(QueueSpec(deadletter_queue))
+            self._session.declare_queue(QueueSpec(deadletter_queue), self._deadline())
             self.connection.put((deadletter_queue,), envelope)
 
     def _to_envelope(
@@ -414,7 +414,7 @@ class Channel(StdChannel):
                 530,
             )
         self._check_owner(queue, "Basic.consume")
-        if self._session.find_queue(queue) is None:
+        if not self._exists(queue):
             raise self._no_queue(queue, (60, 20), "Basic.consume")
         window = Window(self._default_window)
         consumer = Consumer(tag, queue, self, callback, bool(no_ack), window, dict(arguments or {}))
@@ -435,7 +435,7 @@ class Channel(StdChannel):
         self._receiver.remove(consumer)
         if self._declarations.consumer_removed(consumer.queue):
             # It was the last consumer of an auto-delete queue, which goes with it.
-            self._session.delete_queue(consumer.queue)
+            self._session.delete_queue(consumer.queue, self._deadline())
             self._declarations.forget_queue(consumer.queue)
 
     def deliver(self, delivery: Delivery) -> None:
@@ -462,7 +462,7 @@ class Channel(StdChannel):
         self._check_owner(queue, "Basic.get")
         delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
-            if self._session.find_queue(queue) is None:
+            if not self._exists(queue):
                 raise self._no_queue(queue, (60, 70), "Basic.get")
             return None
         tag = next(self._tags)
@@ -664,6 +664,13 @@ class Channel(StdChannel):
     @property
     def _session(self) -> Any:
         return self.connection.session
+
+    def _exists(self, queue: str) -> bool:
+        return self._session.find_queue(queue, self._deadline()) is not None
+
+    def _deadline(self) -> float:
+        deadline: float = self.connection.deadline()
+        return deadline
 
     @property
     def _vhost(self) -> str:

@@ -49,28 +49,36 @@ class MemorySession:
 
     # -- queues ------------------------------------------------------------------------------
 
-    def declare_queue(self, spec: QueueSpec) -> tuple[QueueSpec, int]:
+    def declare_queue(
+        self,
+        spec: QueueSpec,
+        deadline: float,  # noqa: ARG002  nothing here waits
+    ) -> tuple[QueueSpec, int]:
         """Make the queue unless it is there."""
         queue = self._store.declare(spec)
         return queue.spec, len(queue.items)
 
-    def find_queue(self, name: str) -> tuple[QueueSpec, int] | None:
+    def find_queue(
+        self,
+        name: str,
+        deadline: float,  # noqa: ARG002  nothing here waits
+    ) -> tuple[QueueSpec, int] | None:
         """The queue as it stands."""
         queue = self._store.queues.get(name)
         return None if queue is None else (queue.spec, len(queue.items))
 
-    def delete_queue(self, name: str, *, if_empty: bool = False) -> int | None:
+    def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         """Delete the queue with its messages."""
-        if if_empty and self.size(name):
+        if if_empty and self.size(name, deadline):
             return None
         return self._store.delete(name)
 
-    def size(self, name: str) -> int:
+    def size(self, name: str, deadline: float) -> int:  # noqa: ARG002  nothing here waits
         """Number of ready messages."""
         queue = self._store.queues.get(name)
         return 0 if queue is None else len(queue.items)
 
-    def purge(self, name: str) -> int:
+    def purge(self, name: str, deadline: float) -> int:  # noqa: ARG002  nothing here waits
         """Drop the ready messages."""
         queue = self._store.queues.get(name)
         return 0 if queue is None else queue.drop_ready()
@@ -83,8 +91,12 @@ class MemorySession:
         deadline: float,  # noqa: ARG002  nothing here waits
     ) -> Sequence[Rejected]:
         """Append each envelope to its queue; a queue that is not there is made."""
+        stored: set[int] = set()
         for name, envelope in items:
-            self._store.declare(QueueSpec(name)).put(envelope)
+            # Every queue counts deliveries of its own, so every queue after the first gets a copy.
+            mine = envelope.copy() if id(envelope) in stored else envelope
+            stored.add(id(envelope))
+            self._store.declare(QueueSpec(name)).put(mine)
         return ()
 
     def putter(self, name: str) -> Callable[[Envelope], None]:
@@ -268,7 +280,12 @@ class MemorySession:
 
     # -- leases ------------------------------------------------------------------------------
 
-    def renew(self, deliveries: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
+    def renew(
+        self,
+        deliveries: Sequence[Delivery],
+        seconds: float,
+        deadline: float,  # noqa: ARG002  nothing here waits
+    ) -> Sequence[Delivery]:
         """Hold claims for `seconds` from now."""
         until = time.time() + seconds
         lost = []
@@ -286,6 +303,7 @@ class MemorySession:
         self,
         queues: Sequence[str],  # noqa: ARG002  claims are looked at by age, whatever their queue
         limit: int,  # noqa: ARG002  nothing dies here yet
+        deadline: float,  # noqa: ARG002  nothing here waits
     ) -> tuple[Sequence[Delivery], float | None]:
         """Return expired claims to their queues; the answer says when the next one is due."""
         now = time.time()
@@ -304,7 +322,7 @@ class MemorySession:
 
     def _fetch_with_leases(self, limit: int, deadline: float) -> list[Delivery]:
         while True:
-            _, due = self.maintain((), 0)
+            _, due = self.maintain((), 0, deadline)
             taken = self._take(limit)
             if taken or monotonic() >= deadline:
                 return taken
