@@ -7,11 +7,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import serialization
-from .compression import compress
 from .declare import maybe_declare
 from .entity import Exchange, Queue, maybe_delivery_mode
+from .envelope import Envelope
 from .exceptions import ContentDisallowed
-from .transport.backend import Envelope
 from .utils.functional import ChannelPromise
 
 if TYPE_CHECKING:
@@ -248,6 +247,9 @@ class Producer:
         if compression is None:
             compression = self.compression
         if compression:
+            # Compressors are not for everybody: imported with the first message that wants one.
+            from .compression import compress
+
             body, headers["compression"] = compress(body, compression)
         if expiration is not None:
             properties["expiration"] = str(int(expiration * 1000))
