@@ -131,7 +131,7 @@ def test_an_lzma_stream_may_not_ask_for_any_amount_of_memory() -> None:
     stream = bytearray(lzma.compress(b"body", format=lzma.FORMAT_ALONE))
     # The head says how large a dictionary its reader has to keep: here 1.5 GiB.
     stream[1:5] = (0x60000000).to_bytes(4, "little")
-    with pytest.raises(DecodeError, match="(?i)memory"):
+    with pytest.raises(DecodeError, match=r"(?i)memory"):
         compression.decompress(bytes(stream), "lzma")
 
 
