@@ -78,7 +78,7 @@ class Channel(StdChannel):
         self._default_window = 0
         self._ledger: Ledger[Delivery] = Ledger()
         self._got = 0
-        self._tags = itertools.count(1)
+        self._next_tag = itertools.count(1).__next__
         self._consumers: dict[str, Consumer] = {}
         self._use(connection)
 
@@ -439,7 +439,7 @@ class Channel(StdChannel):
 
     def deliver(self, delivery: Delivery) -> None:
         """Hand a delivery to its consumer's callback, and wait for its acknowledgement."""
-        tag = next(self._tags)
+        tag = self._next_tag()
         self._ledger[tag] = delivery
         delivery.consumer.callback(from_delivery(self, tag, delivery))
 
@@ -449,7 +449,7 @@ class Channel(StdChannel):
             # The queue has consumers of both kinds.
             self._settle((delivery,), (), None)
             delivery.taken = True
-        delivery.consumer.callback(from_delivery(self, next(self._tags), delivery))
+        delivery.consumer.callback(from_delivery(self, self._next_tag(), delivery))
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> VirtualMessage | None:
         """Take one message without consuming, `None` where there is none ready.
@@ -464,7 +464,7 @@ class Channel(StdChannel):
             if not self._exists(queue):
                 raise self._no_queue(queue, (60, 70), "Basic.get")
             return None
-        tag = next(self._tags)
+        tag = self._next_tag()
         if not delivery.taken:
             if no_ack:
                 self._settle((delivery,), (), None)

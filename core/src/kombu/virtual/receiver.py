@@ -280,6 +280,15 @@ class Receiver:
 
     def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
         """Put what was fetched into the buffer, each for a consumer."""
+        if len(self._by_queue) == 1 and not self.limited and deliveries:
+            # One queue, one consumer, no limit: nothing to choose.
+            ring = self._by_queue.get(deliveries[0].queue)
+            if ring is not None and len(ring) == 1:
+                only = ring[0]
+                for delivery in deliveries:
+                    delivery.consumer = only
+                self.arrived.extend(deliveries)
+                return
         strays = []
         append = self.arrived.append
         queue: str | None = None
