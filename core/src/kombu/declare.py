@@ -9,7 +9,35 @@ from .exceptions import RecoverableConnectionError
 if TYPE_CHECKING:
     from .abstract import MaybeChannelBound
 
-__all__ = ("maybe_declare",)
+__all__ = ("DeclaredEntities", "maybe_declare")
+
+#: How many objects are remembered by identity.
+MOST_REMEMBERED = 1000
+
+
+class DeclaredEntities(set[int]):
+    """Hashes of what was declared on a connection, and the very objects, for a quick look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The object is kept beside its name: its identity is not given to another meanwhile.
+        self._objects: dict[int, tuple[Any, str]] = {}
+
+    def is_known(self, entity: Any) -> bool:
+        """Whether this very object was declared under the name that it has now."""
+        known = self._objects.get(id(entity))
+        return known is not None and known[1] == entity.name
+
+    def remember(self, entity: Any) -> None:
+        """Note that this very object was declared."""
+        if len(self._objects) >= MOST_REMEMBERED:
+            self._objects.clear()
+        self._objects[id(entity)] = (entity, entity.name)
+
+    def clear(self) -> None:
+        """Forget everything: the broker may have, too."""
+        super().clear()
+        self._objects.clear()
 
 
 def maybe_declare(
@@ -29,6 +57,7 @@ def maybe_declare(
     Raises:
         RecoverableConnectionError: The channel lost its connection.
     """
+    original = entity
     if not entity.is_bound:
         if channel is None:
             # Says what to do about an entity that is not bound.
@@ -45,6 +74,7 @@ def maybe_declare(
     declared = client.declared_entities
     known = hash(entity)
     if entity.can_cache_declaration and known in declared:
+        declared.remember(original)
         return False
     if retry:
         client.ensure(entity, entity.declare, **retry_policy)(channel=channel)
@@ -52,4 +82,5 @@ def maybe_declare(
         entity.declare(channel=channel)  # type: ignore[attr-defined]  exchanges and queues have it
     if entity.can_cache_declaration:
         declared.add(known)
+        declared.remember(original)
     return True

@@ -18,6 +18,9 @@ __all__ = ("Message",)
 #: States in which a message was answered already.
 ACK_STATES = frozenset({"ACK", "REJECTED", "REQUEUED"})
 
+#: What `Message.decode` has not been asked for yet; None is a body like any other.
+UNDECODED = object()
+
 
 class Message:
     """A message as a consumer or `Queue.get` hands it over.
@@ -94,6 +97,7 @@ class Message:
         self.headers = {} if headers is None else dict(headers)
         self.properties = {} if properties is None else dict(properties)
         self._state = "RECEIVED"
+        self._decoded = UNDECODED
         self.accept = accept
         self.errors = []
         compression = self.headers.get("compression")
@@ -130,7 +134,9 @@ class Message:
         Raises:
             MessageStateError: It was acknowledged, rejected or requeued before.
         """
-        self._answer("ACK", multiple)
+        if self._needs_answer():
+            self.channel.basic_ack(self.delivery_tag, multiple=multiple)
+            self._state = "ACK"
 
     def reject(self, requeue: bool = False) -> None:
         """Refuse the message: it is dropped, or dead-lettered where its queue says so.
@@ -138,7 +144,9 @@ class Message:
         Raises:
             MessageStateError: It was acknowledged, rejected or requeued before.
         """
-        self._answer("REQUEUED" if requeue else "REJECTED")
+        if self._needs_answer():
+            self.channel.basic_reject(self.delivery_tag, requeue=requeue)
+            self._state = "REQUEUED" if requeue else "REJECTED"
 
     def requeue(self) -> None:
         """Give the message back to its queue; it may come again to this very consumer.
@@ -146,9 +154,10 @@ class Message:
         Raises:
             MessageStateError: It was acknowledged, rejected or requeued before.
         """
-        self._answer("REQUEUED")
+        self.reject(requeue=True)
 
-    def _answer(self, state: str, multiple: bool = False) -> None:
+    def _needs_answer(self) -> bool:
+        """Whether the broker waits for an answer; raises where it had one already."""
         channel = self.channel
         if channel is None:
             raise MessageStateError(
@@ -157,17 +166,11 @@ class Message:
             )
         if self._state != "RECEIVED":
             if self._state == "NO_ACK":
-                return
+                return False
             raise MessageStateError(
                 f"Message already acknowledged with state: {self._state}"
             )
-        if channel.no_ack_consumers is not None and self._came_without_ack(channel):
-            return
-        if state == "ACK":
-            channel.basic_ack(self.delivery_tag, multiple=multiple)
-        else:
-            channel.basic_reject(self.delivery_tag, requeue=state == "REQUEUED")
-        self._state = state
+        return channel.no_ack_consumers is None or not self._came_without_ack(channel)
 
     def _came_without_ack(self, channel: Any) -> bool:
         # How a native transport tells; the virtual ones say so in the state.
@@ -198,11 +201,10 @@ class Message:
             ContentDisallowed: The content type is not accepted; nothing was decoded.
             DecodeError: The body is corrupt.
         """
-        try:
-            return self._decoded
-        except AttributeError:
-            self._decoded = self._decode()
-            return self._decoded
+        decoded = self._decoded
+        if decoded is UNDECODED:
+            decoded = self._decoded = self._decode()
+        return decoded
 
     def _decode(self) -> Any:
         if self.errors:
@@ -227,10 +229,7 @@ class Message:
     @property
     def payload(self) -> Any:
         """The deserialized body; see `decode`.  An error of decompression is raised here."""
-        try:
-            return self._decoded
-        except AttributeError:
-            return self.decode()
+        return self.decode()
 
     def __repr__(self) -> str:
         details = {

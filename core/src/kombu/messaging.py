@@ -24,9 +24,14 @@ __all__ = ("Consumer", "Exchange", "Producer", "Queue")
 PERSISTENT = 2
 
 
+def _is_connection(obj: Any) -> bool:
+    # Asked of the class: the attribute itself would open the channel.
+    return hasattr(type(obj), "default_channel")
+
+
 def _channel_of(channel: Any) -> Any:
     """A channel, for a channel or for the connection whose default channel is meant."""
-    return channel.default_channel if hasattr(channel, "default_channel") else channel
+    return channel.default_channel if _is_connection(channel) else channel
 
 
 class Producer:
@@ -80,21 +85,23 @@ class Producer:
         if auto_declare is not None:
             self.auto_declare = auto_declare
         self._connection: Any = None
-        # What `_publish` needs not declare again: by identity, with the name it had.
-        self._declared: dict[int, tuple[Any, str]] = {}
+        self._promise: ChannelPromise[Any] | None = None
         if channel is not None:
             self._attach(channel)
 
     # -- channel -----------------------------------------------------------------------------
 
     def _attach(self, channel: Any) -> None:
-        self.__dict__.pop("channel", None)
-        self._declared = {}
-        if hasattr(channel, "default_channel"):
+        known = self.__dict__.pop("channel", None)
+        if _is_connection(channel):
             self._connection = channel
+            if known is not None and known is channel.open_channel:
+                # A pool gives out the same connection again and again.
+                self.channel = known
+                return
             channel = ChannelPromise(lambda: self._connection.default_channel)
         if isinstance(channel, ChannelPromise):
-            self._promise: ChannelPromise[Any] | None = channel
+            self._promise = channel
             return
         self._promise = None
         self.channel = channel
@@ -111,8 +118,12 @@ class Producer:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _opened(self, channel: Any) -> None:
-        if self.exchange is not None:
-            self.exchange = self.exchange(channel)
+        exchange = self.exchange
+        if exchange._is_bound:
+            # It is our own copy.
+            exchange.revive(channel)
+        else:
+            self.exchange = exchange(channel)
         if self.on_return is not None:
             channel.events["basic_return"].add(self.on_return)
 
@@ -149,17 +160,14 @@ class Producer:
         return maybe_declare(entity, self.channel, retry, **retry_policy)
 
     def _declare_missing(self, entities: Iterable[Any], retry: bool, policy: Any) -> None:
-        declared = self._declared
+        channel = self.channel
+        transport = channel.connection
+        seen = () if transport is None else transport.client.declared_entities
         for entity in entities:
-            known = declared.get(id(entity))
-            if known is not None and known[1] == entity.name:
+            # By identity first: comparing declarations costs more than publishing does.
+            if seen and seen.is_known(entity):
                 continue
-            maybe_declare(entity, self.channel, retry, **(policy or {}))
-            if entity.can_cache_declaration:
-                if len(declared) > 1000:
-                    declared.clear()
-                # The entity is kept, so that its identity is not given to another.
-                declared[id(entity)] = (entity, entity.name)
+            maybe_declare(entity, channel, retry, **(policy or {}))
 
     # -- publishing --------------------------------------------------------------------------
 

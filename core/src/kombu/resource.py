@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import partial
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -64,6 +65,7 @@ class Resource:
         self._resource = _FreeList()
         self._dirty: set[Any] = set()
         self._condition = threading.Condition()
+        self._waiting = 0
         if self.close_after_fork and register_after_fork is not None:
             register_after_fork(self, _after_fork_cleanup_resource)
         self.setup()
@@ -116,10 +118,14 @@ class Resource:
             LimitExceeded: All are in use, and none came back in time.
             RuntimeError: The pool was closed.
         """
+        if self._closed:
+            raise RuntimeError("Acquire on closed pool")
         if not self._limit:
-            self._check_open()
             return self._hand_out(self.prepare(self.new()))
-        taken = self._take(block, timeout)
+        try:
+            taken = self._resource.pop()
+        except IndexError:
+            taken = self._wait(block, timeout)
         try:
             resource = self.prepare(taken)
         except BaseException:
@@ -129,34 +135,38 @@ class Resource:
         self._dirty.add(resource)
         return self._hand_out(resource)
 
-    def _take(self, block: bool, timeout: float | None) -> Any:
+    def _wait(self, block: bool, timeout: float | None) -> Any:
         deadline = None if timeout is None else monotonic() + timeout
         with self._condition:
-            while True:
-                self._check_open()
-                if self._resource:
-                    return self._resource.pop()
-                remaining = None if deadline is None else deadline - monotonic()
-                if not block or (remaining is not None and remaining <= 0):
-                    raise self.LimitExceeded(self._limit)
-                self._condition.wait(remaining)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError("Acquire on closed pool")
+            self._waiting += 1
+            try:
+                while True:
+                    if self._closed:
+                        raise RuntimeError("Acquire on closed pool")
+                    # Looked at after saying that we wait: who gives back looks for us after it
+                    # gave back, so one of the two sees the other.
+                    if self._resource:
+                        try:
+                            return self._resource.pop()
+                        except IndexError:
+                            pass  # somebody was quicker
+                    remaining = None if deadline is None else deadline - monotonic()
+                    if not block or (remaining is not None and remaining <= 0):
+                        raise self.LimitExceeded(self._limit)
+                    self._condition.wait(remaining)
+            finally:
+                self._waiting -= 1
 
     def _put_back(self, resource: Any) -> None:
-        with self._condition:
-            if not self._closed:
-                self._resource.append(resource)
+        self._resource.append(resource)
+        if self._waiting:
+            with self._condition:
                 self._condition.notify()
 
     def _hand_out(self, resource: Any) -> Any:
-        def release() -> None:
-            """Give the resource back to the pool."""
-            self.release(resource)
-
-        resource.release = release
+        # Once for each resource: it belongs to this pool for as long as it lives.
+        if "release" not in vars(resource):
+            resource.release = partial(self.release, resource)
         return resource
 
     def release(self, resource: Any) -> None:
@@ -164,10 +174,10 @@ class Resource:
         if not self._limit:
             self.close_resource(resource)
             return
-        with self._condition:
-            if resource not in self._dirty:
-                return
-            self._dirty.discard(resource)
+        try:
+            self._dirty.remove(resource)
+        except KeyError:
+            return
         if self._closed:
             self.close_resource(resource)
             return
@@ -177,10 +187,10 @@ class Resource:
     def replace(self, resource: Any) -> None:
         """Close a defective resource that is in use; a new one takes its place."""
         if self._limit:
-            with self._condition:
-                if resource not in self._dirty:
-                    return
-                self._dirty.discard(resource)
+            try:
+                self._dirty.remove(resource)
+            except KeyError:
+                return
             self._put_back(lazy(self.new))
         self.close_resource(resource)
 

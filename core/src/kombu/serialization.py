@@ -205,4 +205,4 @@ register_msgpack()
 register_orjson()
 for _name in INSECURE:
     registry.disable(_name)
-registry._set_default_serializer("json")
+registry.set_default_serializer("json")

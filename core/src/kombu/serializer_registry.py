@@ -17,6 +17,8 @@ from kombu.utils.encoding import bytes_to_str
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from kombu.plugins import SerializerSpec
+
 __all__ = ("SKIP_DECODE", "TRUSTED_CONTENT", "SerializerRegistry", "codec", "raw_encode")
 
 #: Content types that every consumer takes: they are handed over without being decoded.
@@ -24,6 +26,9 @@ TRUSTED_CONTENT = frozenset(("application/data", "application/text"))
 
 #: Content encodings that stand for bytes, not for text.
 SKIP_DECODE = frozenset(("binary", "ascii-8bit"))
+
+# What is neither text nor bytes for sure: asking for the class is quicker than for its bases.
+_STRUCTURES: frozenset[object] = frozenset((dict, list, tuple))
 
 # Bodies without a serializer: no plugin is asked for these.
 _PLAIN = TRUSTED_CONTENT | {"text/plain", "application/octet-stream"}
@@ -60,9 +65,8 @@ class SerializerRegistry:
     def __init__(self) -> None:
         self._encoders: dict[str, codec] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {}
-        self._default_encode: Callable[[Any], Any] | None = None
-        self._default_content_type: str | None = None
-        self._default_content_encoding: str | None = None
+        self._default: codec | None = None
+        self._default_name: str | None = None
         self._disabled_content_types: set[str] = set()
         self.type_to_name: dict[str, str] = {}
         self.name_to_type: dict[str, str] = {}
@@ -93,6 +97,8 @@ class SerializerRegistry:
         if decoder is not None or content_type not in self._decoders:
             self.type_to_name[content_type] = name
         self.name_to_type[name] = content_type
+        if name == self._default_name and encoder is not None:
+            self.set_default_serializer(name)
 
     def unregister(self, name: str) -> None:
         """Remove a serializer, and the decoder that it registered.
@@ -141,17 +147,17 @@ class SerializerRegistry:
             raise self._unknown(name)
         return self.name_to_type[name]
 
-    def _set_default_serializer(self, name: str) -> None:
+    def set_default_serializer(self, name: str) -> None:
         """Write bodies that are neither text nor bytes in this format, where none is asked for.
 
         Raises:
             SerializerNotInstalled: No serializer has this name.
         """
-        (
-            self._default_content_type,
-            self._default_content_encoding,
-            self._default_encode,
-        ) = self._encoder_of(name)
+        self._default = self._encoder_of(name)
+        self._default_name = name
+
+    #: The name that Celery knows.
+    _set_default_serializer = set_default_serializer
 
     def dumps(self, data: Any, serializer: str | None = None) -> tuple[str, str, Any]:
         """Make of a body what travels.
@@ -171,10 +177,14 @@ class SerializerRegistry:
             SerializerNotInstalled: The name is neither registered nor brought by a plugin.
             EncodeError: The body cannot be expressed in the format.
         """
-        try:
-            content_type, content_encoding, encode = self._encoders[serializer]  # type: ignore[index]
-        except KeyError:
-            content_type, content_encoding, encode = self._encoder_for(data, serializer)
+        chosen: codec | None = None
+        if serializer:
+            chosen = self._encoders.get(serializer)
+        elif data.__class__ in _STRUCTURES:
+            chosen = self._default
+        if chosen is None:
+            chosen = self._encoder_for(data, serializer)
+        content_type, content_encoding, encode = chosen
         try:
             return content_type, content_encoding, encode(data)
         except KombuError:
@@ -185,28 +195,23 @@ class SerializerRegistry:
                 f"{exc}"
             ) from exc
 
-    def _encoder_for(
-        self, data: Any, serializer: str | None
-    ) -> tuple[str, str, Callable[[Any], Any]]:
+    def _encoder_for(self, data: Any, serializer: str | None) -> codec:
         """Choose the encoder of a body whose serializer is not in the table."""
         if serializer == "raw":
-            return "application/data", "utf-8" if isinstance(data, str) else "binary", _raw_body
+            encoding = "utf-8" if isinstance(data, str) else "binary"
+            return codec("application/data", encoding, _raw_body)
         if serializer:
             return self._encoder_of(serializer)
         if isinstance(data, bytes):
-            return "application/data", "binary", _raw_body
+            return codec("application/data", "binary", _raw_body)
         if isinstance(data, str):
-            return "text/plain", "utf-8", _raw_body
-        if (
-            self._default_encode is None
-            or self._default_content_type is None
-            or self._default_content_encoding is None
-        ):
+            return codec("text/plain", "utf-8", _raw_body)
+        if self._default is None:
             raise EncodeError(
                 f"the body, of type {type(data).__name__}, needs a serializer, and this registry "
                 "has no default one: name one of " + _listed(self._encoders)
             )
-        return self._default_content_type, self._default_content_encoding, self._default_encode
+        return self._default
 
     def _encoder_of(self, name: str) -> codec:
         if name not in self._encoders:
@@ -244,7 +249,8 @@ class SerializerRegistry:
                 no empty bodies.
             SerializerNotInstalled: The content type is known, and what reads it is not installed.
         """
-        content_type = bytes_to_str(content_type) if content_type else "application/data"
+        if content_type.__class__ is not str or not content_type:
+            content_type = bytes_to_str(content_type) if content_type else "application/data"
         if accept is not None:
             if content_type not in accept and content_type not in _trusted_content:
                 self._check_accepted_by_name(content_type, accept)
@@ -269,7 +275,7 @@ class SerializerRegistry:
     def _decoder_of(self, content_type: str) -> Callable[[Any], Any] | None:
         if content_type in _PLAIN:
             return None
-        # Imported here because the plugin system is above this layer and used by few programs.
+        # Imported at the first unknown name: most programs never meet one.
         from kombu import plugins
 
         self._adopt(plugins.find_serializer_for(content_type))
@@ -282,7 +288,7 @@ class SerializerRegistry:
 
         return self._adopt(plugins.find_serializer(name))
 
-    def _adopt(self, found: Any) -> bool:
+    def _adopt(self, found: SerializerSpec | None) -> bool:
         if found is None:
             return False
         self.register(
@@ -296,8 +302,8 @@ class SerializerRegistry:
             return
         raise ContentDisallowed(
             f"Refusing to deserialize untrusted content of type {self._described(content_type)}; "
-            f"this consumer accepts {_listed(accept)}. To accept it, add {name or content_type!r} to "
-            "the consumer's accept argument (accept_content in Celery)"
+            f"this consumer accepts {_listed(accept)}. To accept it, add "
+            f"{name or content_type!r} to the consumer's accept argument (accept_content in Celery)"
         )
 
     def _refused_as_disabled(self, content_type: str) -> ContentDisallowed:

@@ -17,7 +17,8 @@ __all__ = ("SimpleBase", "SimpleBuffer", "SimpleQueue")
 
 def _connection_of(channel: Any) -> Any:
     """The `kombu.Connection` of a channel, or the connection itself."""
-    if hasattr(channel, "default_channel"):
+    # Asked of the class: the attribute itself would open a channel.
+    if hasattr(type(channel), "default_channel"):
         return channel
     return channel.connection.client
 

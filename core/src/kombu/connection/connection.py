@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu import exceptions, plugins
+from kombu.declare import DeclaredEntities
 from kombu.log import get_logger
 from kombu.transport import base, lookup
 from kombu.utils.functional import retry_over_time
@@ -130,7 +131,7 @@ class Connection:
         self._default_channel: Any = None
         self._closed = False
         #: Hashes of what was declared on this connection, see `kombu.declare.maybe_declare`.
-        self.declared_entities: set[int] = set()
+        self.declared_entities = DeclaredEntities()
 
     def _use_params(self) -> None:
         params = self._params
@@ -212,7 +213,7 @@ class Connection:
         """
         return self.transport.heartbeat_check(self.connection, rate=rate)
 
-    def drain_events(self, **kwargs: Any) -> Any:
+    def drain_events(self, timeout: float | None = None, **kwargs: Any) -> Any:
         """Wait for an event and handle it: have a message delivered to its consumer.
 
         Args:
@@ -221,10 +222,13 @@ class Connection:
         Raises:
             TimeoutError: Nothing happened in time (``socket.timeout`` is the same class).
         """
+        # The attributes themselves: this is on the way of every message that is received.
         connection = self._connection
         if connection is None:
             connection = self.connection
-        return self.transport.drain_events(connection, **kwargs)
+        if kwargs:
+            return self._transport.drain_events(connection, timeout=timeout, **kwargs)
+        return self._transport.drain_events(connection, timeout=timeout)
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
         """Connect, unless connected, and try again until it works; returns the connection itself.
@@ -490,13 +494,21 @@ class Connection:
     @property
     def default_channel(self) -> Any:
         """A channel that is opened at the first look and closed with the connection."""
-        channel = self._default_channel
-        if channel is not None and self._connection is not None and not self._lost(channel):
+        channel = self.open_channel
+        if channel is not None:
             return channel
         options = self._failover_options()
         self._ensure_connection(**options)
         self._default_channel = self.channel()
         return self._default_channel
+
+    @property
+    def open_channel(self) -> Any:
+        """The default channel where it is open already, otherwise `None`."""
+        channel = self._default_channel
+        if channel is None or self._connection is None or self._lost(channel):
+            return None
+        return channel
 
     @staticmethod
     def _lost(channel: Any) -> bool:

@@ -167,7 +167,6 @@ class Delivery:
         "envelope",
         "lease_until",
         "queue",
-        "redelivered",
         "taken",
         "token",
     )
@@ -186,11 +185,15 @@ class Delivery:
         self.token = token
         self.envelope = envelope
         self.count = count
-        self.redelivered = count > 0
         self.taken = taken
         self.lease_until = lease_until
         self.dead = dead
         self.consumer: Any = None
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether it was delivered before."""
+        return self.count > 0
 
 
 class Want:

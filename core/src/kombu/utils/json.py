@@ -48,7 +48,7 @@ _checking_encoder = JSONEncoder()
 _plain_decoder = json.JSONDecoder()
 _typed_decoder = json.JSONDecoder(object_hook=object_hook)
 # The scanner inside: without the decoder's search for blanks before and behind, 4.7 us become 3.6.
-_scan_plain: Callable[[str, int], tuple[Any, int]] = _plain_decoder.scan_once
+_scan_plain: Callable[[str, int], tuple[Any, int]] = _plain_decoder.scan_once  # type: ignore[attr-defined]
 
 
 def _make_encode() -> Callable[[Any], str]:

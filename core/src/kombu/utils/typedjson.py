@@ -162,8 +162,7 @@ def _make_decimal() -> Callable[[Any], Any]:
 def _make_uuid() -> Callable[[Any], Any]:
     from uuid import UUID
 
-    # kombu before 5.6 added the version, which UUID() refuses from 6 on (Python 3.13: from 9 on);
-    # the digits say it anyway.
+    # A "version" beside the digits is ignored: they say it themselves, and UUID() refuses new ones.
     return lambda value: UUID(hex=value if isinstance(value, str) else value["hex"])
 
 

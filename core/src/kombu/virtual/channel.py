@@ -85,7 +85,9 @@ class Channel(StdChannel):
         # Bound once, so that a message does not go through the transport's attributes.
         self._routes = connection.routes
         self._settle = connection.settle
+        self._claims = connection.claims
         self._receiver = connection.receiver
+        self._limited = connection.receiver.limited
         self._declarations = connection.declarations
 
     # -- exchanges ---------------------------------------------------------------------------
@@ -437,17 +439,18 @@ class Channel(StdChannel):
             self._declarations.forget_queue(consumer.queue)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Hand a delivery to its consumer's callback (called by the receiver)."""
-        consumer = delivery.consumer
-        if consumer.no_ack:
-            if not delivery.taken:
-                self._settle((delivery,), (), None)
-                delivery.taken = True
-            consumer.callback(from_delivery(self, next(self._tags), delivery))
-            return
+        """Hand a delivery to its consumer's callback, and wait for its acknowledgement."""
         tag = next(self._tags)
         self._ledger[tag] = delivery
-        consumer.callback(from_delivery(self, tag, delivery))
+        delivery.consumer.callback(from_delivery(self, tag, delivery))
+
+    def deliver_without_ack(self, delivery: Delivery) -> None:
+        """Hand a delivery to its consumer's callback; it is done with."""
+        if not delivery.taken:
+            # The queue has consumers of both kinds.
+            self._settle((delivery,), (), None)
+            delivery.taken = True
+        delivery.consumer.callback(from_delivery(self, next(self._tags), delivery))
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Message | None:
         """Take one message without consuming, `None` where there is none ready.
@@ -488,11 +491,15 @@ class Channel(StdChannel):
             delivery = self._ledger.pop(delivery_tag)
         except KeyError:
             raise self._unknown_tag(delivery_tag) from None
-        lost = self._settle((delivery,), (), None)
-        if self._receiver.limited or delivery.consumer is None:
-            self._make_room(delivery)
+        claims = self._claims
+        if claims is not None:
+            lost = claims.pop(delivery.token, None) is None
+        else:
+            lost = bool(self._settle((delivery,), (), None))
         if lost:
-            raise self._lease_lost(lost)
+            raise self._lease_lost((delivery,))
+        if self._limited or delivery.consumer is None:
+            self._make_room(delivery)
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Refuse a delivery: requeue it, or drop it.
@@ -520,7 +527,6 @@ class Channel(StdChannel):
         self._settle_all((), [Release(d) for d in unsettled if d.consumer is None])
         for delivery in mine:
             delivery.count += 1
-            delivery.redelivered = True
         self._receiver.redeliver(mine)
 
     def _reject(self, deliveries: Sequence[Delivery], requeue: bool) -> None:
@@ -621,7 +627,7 @@ class Channel(StdChannel):
     def drain_events(self, timeout: float | None = None, callback: Any = None) -> None:
         """Deliver the next message of the connection; see `Transport.drain_events`."""
         self._check_open("Channel.drain_events")
-        self._receiver.drain(timeout)
+        self.connection.drain_events(self.connection, timeout)
 
     # -- what can be asked -------------------------------------------------------------------
 

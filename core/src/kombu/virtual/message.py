@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu import message, serialization
+from kombu.message import UNDECODED
 from kombu.transport.backend import Envelope
 
 from .envelope import from_payload, to_payload
@@ -61,13 +62,26 @@ class Message(message.Message):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return _MAKERS[name](self._delivery)
 
-    def _decode(self) -> Any:
-        if self._delivery is None:
-            return super()._decode()
-        # Nothing was decompressed, so nothing can have gone wrong before.
-        return serialization.loads(
-            self.body, self.content_type, self.content_encoding, accept=self.accept
-        )
+    def decode(self) -> Any:
+        """Deserialize the body; see `kombu.message.Message.decode`."""
+        decoded = self._decoded
+        if decoded is UNDECODED:
+            if self._delivery is None:
+                return super().decode()
+            # Nothing was decompressed, so nothing can have gone wrong before.
+            decoded = self._decoded = serialization.loads(
+                self.body, self.content_type, self.content_encoding, self.accept
+            )
+        return decoded
+
+    def ack(self, multiple: bool = False) -> None:
+        """Acknowledge the message; see `kombu.message.Message.ack`."""
+        # The same as there, without what only native channels need.
+        if self._state == "RECEIVED" and self.channel is not None:
+            self.channel.basic_ack(self.delivery_tag, multiple)
+            self._state = "ACK"
+        else:
+            self._needs_answer()
 
     def serializable(self) -> dict[str, Any]:
         """The message as the dictionary that 5.7's virtual transports store."""
@@ -100,6 +114,7 @@ def from_delivery(channel: Any, tag: int, delivery: Delivery) -> Message:
     made.content_type = envelope.content_type
     made.content_encoding = envelope.content_encoding
     made.accept = None
+    made._decoded = UNDECODED
     made._state = "NO_ACK" if delivery.taken else "RECEIVED"
     made._delivery = delivery
     return made

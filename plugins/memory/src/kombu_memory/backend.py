@@ -48,6 +48,7 @@ class MemoryBackend:
         self.claims: dict[int, Delivery] = {}
         if lease is not None:
             self.store.leasing.add(self)
+            self.store.has_leases = True
         # A connection that is dropped without being closed does not take its messages along.
         released = weakref.finalize(self, give_back, self.store, self.claims)
         released.atexit = False

@@ -34,7 +34,8 @@ class MemorySession:
     def __init__(self, backend: MemoryBackend) -> None:
         self._backend = backend
         self._store = backend.store
-        self._claims = backend.claims
+        #: What the connection claimed, by token; without it there the claim is lost.
+        self.claims = backend.claims
         self._next_token = backend.store.tokens.__next__
         self._wants = Wants()
         self._queues: list[Queue] = []
@@ -108,7 +109,7 @@ class MemorySession:
         """Claim what is there; wait for the first message until `deadline`."""
         if wants is not self._wants:
             self._want(wants)
-        if self._store.leasing:
+        if self._store.has_leases:
             return self._fetch_with_leases(limit, deadline)
         return self._take(limit) or self._wait(limit, deadline)
 
@@ -142,37 +143,43 @@ class MemorySession:
             self._parked.clear()
         ring, wants = self._ring, self._wants
         taken: list[Delivery] = []
-        from_queue: dict[Queue, int] = {}
+        room: dict[str, int] = {}
         while ring and limit > 0:
             queue = ring[0]
-            want = wants[queue.name]
-            room = want.limit - from_queue.get(queue, 0)
-            if room <= 0:
-                self._parked.append(ring.popleft())
-                continue
-            # A queue alone in the ring is emptied in one go, several take turns.
-            alone = len(ring) == 1
-            claimed = self._claim(queue, min(limit, room) if alone else 1, want.take, taken)
-            limit -= claimed
+            name = queue.name
+            want = wants[name]
             if not queue.items:
+                # Watched only now, at the second look: a queue that is emptied again and again
+                # need not be watched in between.
                 ring.popleft()
                 self._watch(queue)
-            elif not alone:
-                from_queue[queue] = from_queue.get(queue, 0) + claimed
-                ring.rotate(-1)
+            elif len(ring) == 1:
+                # Alone, a queue gives all that is wanted in one go.
+                wanted = min(limit, room.get(name, want.limit))
+                if wanted <= 0:
+                    self._parked.append(ring.popleft())
+                elif self._claim(queue, wanted, want.take, taken):
+                    break
+            elif room.setdefault(name, want.limit) <= 0:
+                self._parked.append(ring.popleft())
             else:
-                break
+                claimed = self._claim(queue, 1, want.take, taken)
+                limit -= claimed
+                room[name] -= claimed
+                ring.rotate(-1)
         return taken
 
     def _claim(self, queue: Queue, limit: int, take: bool, taken: list[Delivery]) -> int:
-        pop = queue.items.popleft
+        """Claim up to `limit` messages of one queue; returns how many it was."""
+        items = queue.items
+        pop = items.popleft
         name = queue.name
-        next_token, claims = self._next_token, self._claims
+        next_token, claims = self._next_token, self.claims
         before = len(taken)
         lease = self._backend.lease
         until = None if lease is None or take else time.time() + lease
         try:
-            for _ in range(limit):
+            for _ in range(min(limit, len(items))):
                 envelope = pop()
                 token = next_token()
                 delivery = Delivery(name, token, envelope, envelope.count, take, until)
@@ -237,7 +244,7 @@ class MemorySession:
         deadline: float | None,  # noqa: ARG002  nothing here waits
     ) -> Sequence[Delivery]:
         """Forget what was acknowledged, return what was released; tell what was no longer ours."""
-        claims = self._claims
+        claims = self.claims
         lost: Sequence[Delivery] = ()
         for delivery in acks:
             if claims.pop(delivery.token, None) is None:
@@ -252,7 +259,7 @@ class MemorySession:
         for release in releases:
             delivery = release.delivery
             # What was taken without acknowledgement has no claim and comes back all the same.
-            if not delivery.taken and self._claims.pop(delivery.token, None) is None:
+            if not delivery.taken and self.claims.pop(delivery.token, None) is None:
                 lost.append(delivery)
                 continue
             delivery.envelope.count = delivery.count + (1 if release.count else 0)
@@ -283,13 +290,13 @@ class MemorySession:
         until = time.time() + seconds
         lost = []
         for delivery in deliveries:
-            claim = self._claims.pop(delivery.token, None)
+            claim = self.claims.pop(delivery.token, None)
             if claim is None:
                 lost.append(delivery)
             else:
                 claim.lease_until = until
                 # At the end, so that the claims stay in the order in which they run out.
-                self._claims[delivery.token] = claim
+                self.claims[delivery.token] = claim
         return lost
 
     def maintain(

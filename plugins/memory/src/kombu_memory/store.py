@@ -63,11 +63,11 @@ class Queue:
 
         Those that do not wait may be busy for long, so the message must not depend on them.
         """
-        while True:
+        while self.watchers:
             try:
                 watcher = self.watchers.popleft()
             except IndexError:
-                return
+                return  # another publisher was quicker
             watcher.tell(self)
             # Read after telling: a session that starts to wait looks at what it was told after it
             # said that it waits, so one of the two sees the other.
@@ -94,7 +94,8 @@ class Store:
         self.declarations = Declarations(new_table)
         self.queues: dict[str, Queue] = {}
         self.tokens: Iterator[int] = itertools.count(1)
-        #: Backends whose claims end by themselves.
+        #: Backends whose claims end by themselves, and whether there ever were any.
+        self.has_leases = False
         self.leasing: weakref.WeakSet[MemoryBackend] = weakref.WeakSet()
         # Queues that are not declared (any more) and that a session wants: once declared it is the
         # same one, so that its consumers go on.
