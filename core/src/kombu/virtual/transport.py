@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from kombu.exceptions import ChannelLimitExceeded, OperationalError, RecoverableConnectionError
 from kombu.exchange_types import BUILTIN, LinearTable
 from kombu.transport import base
-from kombu.transport.backend import Backend, Envelope, Release, Role, Want, Wants
+from kombu.transport.backend import Backend, Envelope, Release, Role, Topology, Want, Wants
 from kombu.transport.capabilities import Capabilities
 from kombu.transport.options import Options, parse_options
 
@@ -19,6 +19,7 @@ from .channel import Channel
 from .declarations import Declarations
 from .receiver import Receiver
 from .sessions import one_at_a_time, settle_of
+from .shared import SharedDeclarations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     Put = Callable[[Envelope], None]
 
 __all__ = ("Management", "Transport", "new_table", "transport_class_for")
+
+
+#: How many queues ``basic.get`` remembers; reply queues have names of their own each.
+MAX_GET_WANTS = 256
 
 
 def new_table(exchange_type: str) -> Table:
@@ -128,6 +133,8 @@ class Transport(base.Transport):
             self.session = session if capabilities.concurrent_sessions else one_at_a_time(session)
             # A store inside this process shares its declarations between all its connections.
             self.declarations = getattr(backend, "declarations", None) or self.declarations
+            if isinstance(self.session, Topology):
+                self.declarations = SharedDeclarations(new_table, self.session, self.deadline)
             self.routes = self.declarations.new_cache()
             self.settle = settle_of(self.session, self.deadline)
             # A store inside this process may hand out its claims by token: forgetting one is all
@@ -260,9 +267,11 @@ class Transport(base.Transport):
         # Kept, so that a session which prepares for a set of queues need not do it at each call.
         wants = self._get_wants.get((queue, no_ack))
         if wants is None:
+            if len(self._get_wants) >= MAX_GET_WANTS:
+                self._get_wants.clear()
             wants = self._get_wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
         with self._getting:
-            deliveries = self.session.fetch(wants, 1, monotonic())
+            deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
         return deliveries[0] if deliveries else None
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
