@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ("one_at_a_time", "settle_of")
 
+#: How long an operation without a deadline waits for another thread's to end (seconds).
+LONGEST_TURN = 30.0
+
 #: What a session may be asked for, and which argument is the deadline; what a backend has beyond
 #: (shorter ways, for threads that know what they do) stays hidden behind the lock.
 _LOCKED = {
@@ -53,7 +56,7 @@ def _behind(lock: threading.RLock, method: Callable[..., Any], position: int) ->
         if not lock.acquire(blocking=False):
             deadline = args[position] if position < len(args) else kwargs.get("deadline")
             # A caller that waits for no answer still waits for the line.
-            patience = -1 if deadline is None else max(deadline - monotonic(), 0)
+            patience = LONGEST_TURN if deadline is None else max(deadline - monotonic(), 0)
             if not lock.acquire(timeout=patience):
                 raise TimeoutError(
                     f"{method.__name__} had no turn in time: another thread uses the connection. "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+import weakref
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -144,6 +146,7 @@ class Transport(base.Transport):
                 self._open_receiving, self._give_back, capabilities.fetch_batch
             )
             self._arrived = self.receiver.arrived
+            _open.add(self)
             # A backend may hand out a shorter way to one of its queues than `Session.put`.
             self._putter: Callable[[str], Put] = getattr(
                 self.session, "putter", self._put_one_way
@@ -167,6 +170,15 @@ class Transport(base.Transport):
             receiving.close(deadline)
         self.session.close(deadline)
         backend.close(deadline)
+
+    def forked(self) -> None:
+        """Called in the child of a fork: the connection stays the parent's."""
+        self._lock = threading.RLock()
+        self._getting = threading.Lock()
+        self.declarations.forked()
+        if self._backend is not None:
+            self.receiver.forked()
+            self._backend.forked()
 
     def verify_connection(self, connection: Any) -> bool:
         """Whether the store is open."""
@@ -298,6 +310,18 @@ class Transport(base.Transport):
     def default_connection_params(self) -> dict[str, Any]:
         """Host and port to use where the URL names none."""
         return {"port": self.default_port, "hostname": "localhost"}
+
+
+#: Transports that were connected, for the child of a fork.
+_open: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for transport in list(_open):
+        transport.forked()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _put_copy(put: Put, envelope: Envelope) -> None:
