@@ -204,13 +204,18 @@ class Session(Protocol):
         for several queues: a store that encodes does so once, one that keeps the object copies it.
         """
 
-    def fetch(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
-        """Claim up to `limit` messages, ``want.limit`` at most of each queue; wait for the first.
+    def fetch(
+        self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
+    ) -> list[Delivery]:
+        """Claim up to `limit` messages, at most ``want.limit`` of each queue.
 
+        Waits for the first one until `deadline`.
         Returns as soon as there is at least one, an empty list when there is none by the deadline
-        or after `interrupt`; a deadline that has passed asks for what is there now.  Queues are
-        served in turn: a busy one does not starve the others.  Within a queue the order is the
-        store's (``Capabilities.ordering``).  A queue that is not there counts as an empty one.
+        or after `interrupt`; even where the deadline has passed the store is asked once.  Without
+        `wait` it is asked once what it has, and `TimeoutError` is raised where it does not answer
+        by the deadline.  Queues are served in turn: a busy one does not starve the others.  Within
+        a queue the order is the store's (``Capabilities.ordering``).  A queue that is not there
+        counts as an empty one.
 
         The limits are read when a message is claimed.  What the store hands over after the fetch
         that asked for it has returned is given to the next fetch, or goes back to its queue.

@@ -490,15 +490,17 @@ class Channel(StdChannel):
             delivery = self._ledger.pop(delivery_tag)
         except KeyError:
             raise self._unknown_tag(delivery_tag) from None
+        lost: Sequence[Delivery] = ()
         claims = self._claims
-        if claims is not None:
-            lost = claims.pop(delivery.token, None) is None
-        else:
-            lost = bool(self._settle((delivery,), (), None))
-        if lost:
-            raise self._lease_lost((delivery,))
+        if claims is None:
+            # The answer may be that of an earlier one.
+            lost = self._settle((delivery,), (), None)
+        elif claims.pop(delivery.token, None) is None:
+            lost = (delivery,)
         if self._limited or delivery.consumer is None:
             self._make_room(delivery)
+        if lost:
+            raise self._lease_lost(lost)
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Refuse a delivery: requeue it, or drop it.
