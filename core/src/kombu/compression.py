@@ -147,12 +147,11 @@ def _content_type_of(t: str, table: dict[str, _Coder]) -> str:
     # Imported at the first unknown name: most programs never meet one.
     from kombu import plugins
 
-    system: Any = plugins
-    found = system.find_compressor(t)
+    found = plugins.find_compressor(t)
     if found is not None:
-        register(found.encoder, found.decoder, found.content_type, {found.name, t})
+        register(found.encoder, found.decoder, found.content_type, (*found.names, t))
         if found.content_type in table:
-            return str(found.content_type)
+            return found.content_type
     raise CompressorNotInstalled(
         f"no compressor is registered for {t!r}: known are {', '.join(sorted(_aliases))}. "
         "Install the plugin that brings it, or call kombu.compression.register()"

@@ -82,7 +82,12 @@ def get_loglevel(level: Any) -> Any:
     Raises:
         KeyError: There is no level of this name.
     """
-    return LOG_LEVELS[level] if isinstance(level, str) else level
+    if not isinstance(level, str):
+        return level
+    if level not in LOG_LEVELS:
+        names = ", ".join(name for name in LOG_LEVELS if isinstance(name, str))
+        raise KeyError(f"there is no log level {level!r}: wanted one of {names}")
+    return LOG_LEVELS[level]
 
 
 def naive_format_parts(fmt: str) -> Iterator[str | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kombu.utils.encoding import bytes_to_str
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = (
     "MatcherNotInstalled",
@@ -57,7 +57,7 @@ class MatcherRegistry:
         try:
             del self._matchers[name]
         except KeyError:
-            raise self._unknown(name) from None
+            raise _unknown(name, self._matchers) from None
 
     def _set_default_matcher(self, name: str) -> None:
         """Use this matcher where none is asked for.
@@ -101,20 +101,22 @@ class MatcherRegistry:
         try:
             return self._matchers[name]
         except KeyError:
-            raise self._unknown(name) from None
+            raise _unknown(name, self._matchers) from None
 
     def _load_plugin(self, name: str) -> None:
-        # 20 ms to import, and needed only for a name that is not one of the core's.
-        from importlib.metadata import entry_points
+        # Imported at the first unknown name: most programs never meet one.
+        from kombu import plugins
 
-        for point in entry_points(group="kombu.matchers", name=name):
-            self.register(name, point.load())
+        found = plugins.find_matcher(name)
+        if found is not None:
+            self.register(name, found)
 
-    def _unknown(self, name: str) -> MatcherNotInstalled:
-        return MatcherNotInstalled(
-            f"No matcher installed for {name}: known are {', '.join(sorted(self._matchers))}. "
-            "Install the plugin that brings it, or call kombu.matcher.register()"
-        )
+
+def _unknown(name: str, known: Iterable[str]) -> MatcherNotInstalled:
+    return MatcherNotInstalled(
+        f"No matcher installed for {name}: known are {', '.join(sorted(known))}. "
+        "Install the plugin that brings it, or call kombu.matcher.register()"
+    )
 
 
 #: The matchers of this process.

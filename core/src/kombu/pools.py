@@ -116,7 +116,9 @@ class PoolGroup(EqualityDict):
 
     def __getitem__(self, resource: Any) -> Any:
         # A URL means the same pool as a connection with it.
-        return super().__getitem__(_connection(resource))
+        if isinstance(resource, str):
+            resource = Connection(resource)
+        return super().__getitem__(resource)
 
     def __missing__(self, resource: Any) -> Any:
         limit = self.limit
@@ -135,7 +137,7 @@ class Connections(PoolGroup):
 
     def create(self, connection: Any, limit: int) -> ConnectionPool:
         """A pool of connections like `connection`."""
-        return _connection(connection).Pool(limit=limit)
+        return connection.Pool(limit=limit)
 
 
 class Producers(PoolGroup):
@@ -143,11 +145,7 @@ class Producers(PoolGroup):
 
     def create(self, connection: Any, limit: int) -> ProducerPool:
         """A pool of producers on connections like `connection`."""
-        return ProducerPool(connections[_connection(connection)], limit=limit)
-
-
-def _connection(connection: Any) -> Connection:
-    return Connection(connection) if isinstance(connection, str) else connection
+        return ProducerPool(connections[connection], limit=limit)
 
 
 def register_group(group: PoolGroup) -> PoolGroup:

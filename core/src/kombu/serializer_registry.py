@@ -17,6 +17,8 @@ from kombu.utils.encoding import bytes_to_str
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from kombu.plugins import SerializerSpec
+
 __all__ = ("SKIP_DECODE", "TRUSTED_CONTENT", "SerializerRegistry", "codec", "raw_encode")
 
 #: Content types that every consumer takes: they are handed over without being decoded.
@@ -26,7 +28,7 @@ TRUSTED_CONTENT = frozenset(("application/data", "application/text"))
 SKIP_DECODE = frozenset(("binary", "ascii-8bit"))
 
 # What is neither text nor bytes for sure: asking for the class is quicker than for its bases.
-_STRUCTURES = frozenset((dict, list, tuple))
+_STRUCTURES: frozenset[object] = frozenset((dict, list, tuple))
 
 # Bodies without a serializer: no plugin is asked for these.
 _PLAIN = TRUSTED_CONTENT | {"text/plain", "application/octet-stream"}
@@ -64,6 +66,7 @@ class SerializerRegistry:
         self._encoders: dict[str, codec] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {}
         self._default: codec | None = None
+        self._default_name: str | None = None
         self._disabled_content_types: set[str] = set()
         self.type_to_name: dict[str, str] = {}
         self.name_to_type: dict[str, str] = {}
@@ -94,6 +97,8 @@ class SerializerRegistry:
         if decoder is not None or content_type not in self._decoders:
             self.type_to_name[content_type] = name
         self.name_to_type[name] = content_type
+        if name == self._default_name and encoder is not None:
+            self.set_default_serializer(name)
 
     def unregister(self, name: str) -> None:
         """Remove a serializer, and the decoder that it registered.
@@ -149,6 +154,7 @@ class SerializerRegistry:
             SerializerNotInstalled: No serializer has this name.
         """
         self._default = self._encoder_of(name)
+        self._default_name = name
 
     #: The name that Celery knows.
     _set_default_serializer = set_default_serializer
@@ -171,11 +177,12 @@ class SerializerRegistry:
             SerializerNotInstalled: The name is neither registered nor brought by a plugin.
             EncodeError: The body cannot be expressed in the format.
         """
-        if serializer in self._encoders:
-            chosen = self._encoders[serializer]
-        elif serializer is None and data.__class__ in _STRUCTURES and self._default is not None:
+        chosen: codec | None = None
+        if serializer:
+            chosen = self._encoders.get(serializer)
+        elif data.__class__ in _STRUCTURES:
             chosen = self._default
-        else:
+        if chosen is None:
             chosen = self._encoder_for(data, serializer)
         content_type, content_encoding, encode = chosen
         try:
@@ -188,9 +195,7 @@ class SerializerRegistry:
                 f"{exc}"
             ) from exc
 
-    def _encoder_for(
-        self, data: Any, serializer: str | None
-    ) -> codec:
+    def _encoder_for(self, data: Any, serializer: str | None) -> codec:
         """Choose the encoder of a body whose serializer is not in the table."""
         if serializer == "raw":
             encoding = "utf-8" if isinstance(data, str) else "binary"
@@ -270,14 +275,20 @@ class SerializerRegistry:
     def _decoder_of(self, content_type: str) -> Callable[[Any], Any] | None:
         if content_type in _PLAIN:
             return None
-        self._adopt(_plugins().find_serializer_for(content_type))
+        # Imported at the first unknown name: most programs never meet one.
+        from kombu import plugins
+
+        self._adopt(plugins.find_serializer_for(content_type))
         return self._decoders.get(content_type)
 
     def _load_plugin(self, name: str) -> bool:
         """Register the serializer of a plugin, and tell whether there was one."""
-        return self._adopt(_plugins().find_serializer(name))
+        # See _decoder_of().
+        from kombu import plugins
 
-    def _adopt(self, found: Any) -> bool:
+        return self._adopt(plugins.find_serializer(name))
+
+    def _adopt(self, found: SerializerSpec | None) -> bool:
         if found is None:
             return False
         self.register(
@@ -312,13 +323,6 @@ class SerializerRegistry:
             f"No encoder/decoder installed for {name}: known are {_listed(self.name_to_type)}. "
             "Install the plugin that brings it, or call kombu.serialization.register()"
         )
-
-
-def _plugins() -> Any:
-    # Imported at the first unknown name: most programs never meet one.
-    from kombu import plugins
-
-    return plugins
 
 
 def _raw_body(data: Any) -> Any:

@@ -213,7 +213,7 @@ class Connection:
         """
         return self.transport.heartbeat_check(self.connection, rate=rate)
 
-    def drain_events(self, **kwargs: Any) -> Any:
+    def drain_events(self, timeout: float | None = None, **kwargs: Any) -> Any:
         """Wait for an event and handle it: have a message delivered to its consumer.
 
         Args:
@@ -226,7 +226,9 @@ class Connection:
         connection = self._connection
         if connection is None:
             connection = self.connection
-        return self._transport.drain_events(connection, **kwargs)
+        if kwargs:
+            return self._transport.drain_events(connection, timeout=timeout, **kwargs)
+        return self._transport.drain_events(connection, timeout=timeout)
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
         """Connect, unless connected, and try again until it works; returns the connection itself.

@@ -6,7 +6,10 @@ module; the core does everything else (routing, prefetch, acknowledgement bookke
 
 Rules that hold for every method:
 
-* deadlines are absolute, in seconds of `time.monotonic`; a call returns or raises by its deadline;
+* whatever may wait for the store has a deadline, absolute, in seconds of `time.monotonic`, and
+  returns or raises `TimeoutError` by it; what has none does no I/O;
+* a claim belongs to the backend that opened the session, not to the session: what one session
+  fetched another one of the same backend settles, and a session that is closed loses no claim;
 * a session is used by one thread at a time, except `Session.interrupt`, which any thread may call;
 * a backend may be used from any number of threads and does no I/O in ``__init__``;
 * a session that finds itself in another process than the one that opened it closes its
@@ -17,7 +20,7 @@ Rules that hold for every method:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -34,9 +37,11 @@ __all__ = (
     "Leasing",
     "Moving",
     "Pollable",
+    "Putting",
     "QueueSpec",
     "Rejected",
     "Release",
+    "Remembering",
     "Role",
     "Session",
     "Topology",
@@ -84,7 +89,8 @@ class Envelope:
 
     A plain class with slots: one is made for every message, so it validates and copies nothing.
     ``expires_at`` and ``not_before`` are epoch seconds of the store's clock, ``count`` is how
-    often the message was delivered before, ``wire`` is a place for the backend's encoded form.
+    often the message was delivered before.  ``wire`` is the backend's: its encoded form, which
+    whoever changes another field sets to `None`.
     """
 
     __slots__ = (
@@ -162,7 +168,6 @@ class Delivery:
         "envelope",
         "lease_until",
         "queue",
-        "redelivered",
         "taken",
         "token",
     )
@@ -181,11 +186,15 @@ class Delivery:
         self.token = token
         self.envelope = envelope
         self.count = count
-        self.redelivered = count > 0
         self.taken = taken
         self.lease_until = lease_until
         self.dead = dead
         self.consumer: Any = None
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether it was delivered before."""
+        return self.count > 0
 
 
 class Want:
@@ -234,56 +243,69 @@ class Rejected(NamedTuple):
 class Session(Protocol):
     """One line of work with the store."""
 
-    def declare_queue(self, spec: QueueSpec) -> tuple[QueueSpec, int]:
+    def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
         """Create the queue unless it is there; return what stands and the number of ready messages.
 
-        Asking again is harmless.  The caller compares what stands with what it wanted.
+        Asking again is harmless.  The caller compares what stands with what it wanted; what the
+        store can't keep of a declaration (``Capabilities.queue_specs``) is returned as asked for.
         """
 
-    def find_queue(self, name: str) -> tuple[QueueSpec, int] | None:
+    def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
         """Like `declare_queue`, but create nothing: `None` where there is no such queue."""
 
-    def delete_queue(self, name: str, *, if_empty: bool = False) -> int | None:
+    def delete_queue(
+        self, name: str, deadline: float, *, if_empty: bool = False
+    ) -> int | None:
         """Delete the queue and its messages; return how many were ready, 0 where it was absent.
 
-        With `if_empty`, a queue that holds messages stays and the answer is `None`.
+        With `if_empty`, a queue that holds ready messages stays and the answer is `None`.  Where
+        bindings are shared (`Topology`) those that lead to the queue go with it.
         """
 
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         """Store each envelope in its queue, in one round trip where the store can.
 
-        Returns the items that were refused; an empty answer means that all are stored.  An
-        envelope that stands for several queues may be encoded once (``Envelope.wire``).
+        Returns the items that were refused; an empty answer means that all are stored.  A queue
+        that is not there is created with what `QueueSpec` says by default.  One envelope may stand
+        for several queues: a store that encodes does so once, one that keeps the object copies it.
         """
 
     def fetch(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
         """Claim up to `limit` messages, at most ``want.limit`` of each queue; wait until `deadline`.
 
         Returns as soon as there is at least one, an empty list when there is none by the deadline
-        or after `interrupt`.  Queues are served in turn: a busy one does not starve the others.
-        Within a queue the order is the store's (``Capabilities.ordering``).
+        or after `interrupt`; a deadline that has passed asks for what is there now.  Queues are
+        served in turn: a busy one does not starve the others.  Within a queue the order is the
+        store's (``Capabilities.ordering``).  A queue that is not there counts as an empty one.
+
+        The limits are read when a message is claimed.  What the store hands over after the fetch
+        that asked for it has returned is given to the next fetch, or goes back to its queue.
         """
 
-    def size(self, name: str) -> int:
-        """Number of ready messages, 0 where the queue is absent."""
+    def size(self, name: str, deadline: float) -> int:
+        """Number of ready messages, 0 where the queue is absent (``Capabilities.exact_size``)."""
 
-    def purge(self, name: str) -> int:
+    def purge(self, name: str, deadline: float) -> int:
         """Drop the ready messages and return how many there were."""
 
     def maintain(
-        self, queues: Sequence[str], limit: int
+        self, queues: Sequence[str], limit: int, deadline: float
     ) -> tuple[Sequence[Delivery], float | None]:
         """Promote what is due and reclaim what dead owners held; hand out what died.
 
         Returns up to `limit` dead deliveries (``Delivery.dead`` set, leased to the caller) and
-        when to come again, in seconds from now (`None`: nothing is pending).
+        when to come again, in seconds from now.  `None`: nothing is pending, or the store does
+        all this by itself.
         """
 
     def interrupt(self) -> None:
-        """Make a `fetch` that waits in another thread return; harmless when none does."""
+        """Make the `fetch` that waits in another thread return, or else the next one that would.
+
+        That it is remembered matters: the other thread may be on its way into `fetch`.
+        """
 
     def close(self, deadline: float) -> None:
-        """Let go of everything that this session holds; what it claimed may be claimed again."""
+        """Close the session's connection to the store; read what answers are outstanding."""
 
 
 @runtime_checkable
@@ -296,13 +318,16 @@ class Backend(Protocol):
         """Open a session for `role`; raises `OSError` when the store cannot be reached."""
 
     def now(self) -> float:
-        """The store's clock in epoch seconds."""
+        """The store's clock in epoch seconds, told without I/O."""
 
     def forked(self) -> None:
         """Called in the child after a fork: drop descriptors and locks, send nothing."""
 
     def close(self, deadline: float) -> None:
-        """Close what the backend itself holds open; its sessions are closed by their owner."""
+        """Give back what was claimed and not settled, and close what the backend holds open.
+
+        Its sessions are closed by their owner, before this.
+        """
 
 
 @runtime_checkable
@@ -318,11 +343,20 @@ class Leasing(Protocol):
         """Acknowledge and give back; return those of both whose claim was already lost.
 
         Releases to the front keep their order: the first one given is the first one delivered.
-        With ``deadline=None`` the command is written now and its reply is read with the next one.
+
+        With ``deadline=None`` the caller does not wait: the command is on its way when this
+        returns, the answer may be read later.  What was lost then is told by a later `settle` of
+        the same session, which so may return deliveries of earlier calls, and by `close` to the
+        log.
         """
 
-    def renew(self, deliveries: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
-        """Hold the claims for `seconds` from now; return those that were already lost."""
+    def renew(
+        self, deliveries: Sequence[Delivery], seconds: float, deadline: float
+    ) -> Sequence[Delivery]:
+        """Hold the claims for `seconds` from now; return those that were already lost.
+
+        Sets ``Delivery.lease_until`` of the others.
+        """
 
 
 @runtime_checkable
@@ -347,19 +381,27 @@ class Binding(NamedTuple):
 
 @runtime_checkable
 class Topology(Protocol):
-    """A backend whose bindings are shared between processes."""
+    """A session of a store whose bindings are shared between processes.
 
-    def bind(self, binding: Binding) -> None:
+    Of the session and not of the backend, because only the answers on one connection are ordered:
+    a `fresh` that is asked after a `put` of the same session knows every change that the store had
+    seen before it stored the message.
+    """
+
+    def bind(self, binding: Binding, deadline: float) -> None:
         """Store a binding; storing it again is harmless."""
 
-    def unbind(self, binding: Binding) -> None:
+    def unbind(self, binding: Binding, deadline: float) -> None:
         """Remove a binding; unknown ones are ignored."""
 
-    def load(self, exchange: str) -> tuple[object, Sequence[Binding]]:
+    def load(self, exchange: str, deadline: float) -> tuple[object, Sequence[Binding]]:
         """The bindings of `exchange`, with a stamp for `fresh`."""
 
     def fresh(self, exchange: str, stamp: object) -> bool:
-        """Whether what was loaded with `stamp` still stands, told without I/O."""
+        """Whether what was loaded with `stamp` stood when the store gave its last answer.
+
+        Told without I/O, by what came with the answers to this session's commands.
+        """
 
 
 @runtime_checkable
@@ -371,8 +413,28 @@ class Broadcast(Protocol):
     ) -> int | None:
         """Send to all subscribers; return how many there were, `None` where the store won't tell."""
 
-    def subscribe(self, queue: str, exchange: str, pattern: str) -> None:
+    def subscribe(self, queue: str, exchange: str, pattern: str, deadline: float) -> None:
         """Have broadcasts of `exchange` that match `pattern` delivered as messages of `queue`."""
+
+
+@runtime_checkable
+class Putting(Protocol):
+    """A session with a shorter way to one queue than `Session.put`, for a store without a wire."""
+
+    def putter(self, name: str) -> Callable[[Envelope], None]:
+        """What to call with an envelope that nobody else keeps; the queue is created if absent."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A session whose claims are kept in this process, which makes acknowledging a look-up.
+
+    The caller may acknowledge by ``claims.pop(delivery.token, None)``, where `None` says that the
+    claim was lost.
+    """
+
+    #: What the backend claimed and did not settle, by token.
+    claims: dict[Any, Delivery]
 
 
 @runtime_checkable

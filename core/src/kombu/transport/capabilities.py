@@ -20,13 +20,18 @@ class Capabilities:
 
     ``concurrent_sessions`` says that a session may be used by several threads at once; the core
     puts a lock before the others.  ``fetch_batch`` is the most that one fetch may claim where the
-    consumer set no prefetch limit.
+    consumer set no prefetch limit.  ``queue_specs``: a queue keeps what it was declared with.
+    ``exact_size``: sizes are true, not estimates.  ``uncounted_release``: a message can be given
+    back without counting as delivered.
     """
 
     durable: Flag = False
     shared_between_processes: Flag = False
     ordering: Flag = False
     leases: Flag = False
+    uncounted_release: Flag = False
+    queue_specs: Flag = False
+    exact_size: Flag = False
     moving: Flag = False
     shared_topology: Flag = False
     fanout: Flag = True

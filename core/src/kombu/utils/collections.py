@@ -49,10 +49,11 @@ class EqualityDict(dict[K, V]):
 
     def __getitem__(self, key: Any) -> V:
         known = eqhash(key)
-        if not super().__contains__(known):
-            # With the key as it was given: the hash does not tell what to make.
-            return self.__missing__(key)
-        return super().__getitem__(known)
+        # Asked first: the dictionary itself would call __missing__ with the hash, which does not
+        # tell what to make.
+        if dict.__contains__(self, known):
+            return dict.__getitem__(self, known)
+        return self.__missing__(key)
 
     def __missing__(self, key: Any) -> V:
         raise KeyError(key)

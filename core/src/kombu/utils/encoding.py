@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -97,4 +96,4 @@ def safe_repr(o: object, errors: str = "replace") -> str:  # noqa: ARG001 - the 
     try:
         return repr(o)
     except Exception as exc:
-        return f"<Unrepresentable {type(o)!r}: {exc!r} {''.join(traceback.format_stack())!r}>"
+        return f"<Unrepresentable {type(o)!r}: {exc!r}>"

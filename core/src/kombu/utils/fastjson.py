@@ -21,8 +21,9 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 # 2 ** 63 has 19 digits.
 _LONG_NUMBER = b"0" * 19
 _HIGH_TO_F0 = bytes.maketrans(bytes(range(0xF1, 0x100)), b"\xf0" * 15)
-# Version 4 writes doubles in eight bytes, little end first, on every Python of today.
+# Writes a double as one of two letters and eight bytes, little end first, on every Python.
 _MARSHAL_VERSION = 4
+_DOUBLE = b"g\xe7"
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_SUBCLASS
     | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -55,7 +56,13 @@ def _may_hold_nan(marshalled: bytes) -> bool:
     Its last two bytes are 0xf_ and 0x7f or 0xff, which UTF-8 has nowhere.
     """
     levelled = marshalled.translate(_HIGH_TO_F0)
-    return b"\xf0\x7f" in levelled or b"\xf0\xf0" in levelled
+    for ending in (b"\xf0\x7f", b"\xf0\xf0"):
+        at = levelled.find(ending)
+        while at >= 0:
+            if at >= 7 and marshalled[at - 7] in _DOUBLE:
+                return True
+            at = levelled.find(ending, at + 1)
+    return False
 
 
 def decode(text: str | bytes | bytearray | memoryview) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -156,6 +155,9 @@ def accepts_argument(func: Callable[..., Any], argument_name: str) -> bool:
     Raises:
         TypeError: `func` is not something that can be called and described.
     """
+    # 10 ms to import.
+    import inspect
+
     try:
         parameters = inspect.signature(func).parameters
     except (TypeError, ValueError) as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlparse
+from urllib.parse import parse_qsl, quote, unquote, urlparse, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,8 @@ __all__ = (
 )
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*)://")
-# What would end the path, or vanish, when the URL is parsed again.
-_UNSAFE_IN_PATH = re.compile(r"[%?#\x00-\x1f]")
+# What would end the path or the URL, or vanish, when it is parsed again.
+_UNSAFE_IN_PATH = re.compile(r"[%?#;\x00-\x1f]")
 _ALTERNATIVES = re.compile(r";(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _HINT = (
     "wanted scheme://user:password@host:port/virtual_host, such as 'amqp://guest:guest@localhost//'"
@@ -107,7 +107,7 @@ def url_to_parts(url: str) -> urlparts:
     scheme = match[1].lower()
     try:
         # Under a scheme that is parsed the same way by every version of Python.
-        parsed = urlparse(f"http://{url[match.end() :]}")
+        parsed = urlsplit(f"http://{url[match.end() :]}")
         port = parsed.port
     except ValueError:
         # Without the cause: its text may quote the password.

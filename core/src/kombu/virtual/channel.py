@@ -85,7 +85,9 @@ class Channel(StdChannel):
         # Bound once, so that a message does not go through the transport's attributes.
         self._routes = connection.routes
         self._settle = connection.settle
+        self._claims = connection.claims
         self._receiver = connection.receiver
+        self._limited = connection.receiver.limited
         self._declarations = connection.declarations
 
     # -- exchanges ---------------------------------------------------------------------------
@@ -197,13 +199,13 @@ class Channel(StdChannel):
         name = queue or f"amq.gen-{uuid()}"
         self._check_owner(name, "Queue.declare")
         if passive:
-            found = self._session.find_queue(name)
+            found = self._session.find_queue(name, self._deadline())
             if found is None:
                 raise self._no_queue(name, (50, 10), "Queue.declare")
             ready = found[1]
         else:
             spec = QueueSpec(name, durable=bool(durable), arguments=dict(arguments or {}))
-            ready = self._session.declare_queue(spec)[1]
+            ready = self._session.declare_queue(spec, self._deadline())[1]
             owner = self.connection if exclusive else None
             self._declarations.add_queue(name, bool(auto_delete or exclusive), owner)
         return queue_declare_ok_t(
@@ -253,7 +255,7 @@ class Channel(StdChannel):
         self._check_owner(queue, "Queue.delete")
         if if_unused and self._declarations.consumer_count(queue):
             raise self._in_use(queue, "in use")
-        deleted = self._session.delete_queue(queue, if_empty=if_empty)
+        deleted = self._session.delete_queue(queue, self._deadline(), if_empty=if_empty)
         if deleted is None:
             raise self._in_use(queue, "not empty")
         self._declarations.forget_queue(queue)
@@ -262,7 +264,7 @@ class Channel(StdChannel):
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
-        return self._session.purge(queue)
+        return self._session.purge(queue, self._deadline())
 
     def after_reply_message_received(self, queue: str) -> None:
         """Delete a reply queue that has served its purpose."""
@@ -339,7 +341,7 @@ class Channel(StdChannel):
     ) -> None:
         """The way of the messages that ask for more, or that fit no queue."""
         exchange, routing_key = envelope.exchange, envelope.routing_key
-        if mandatory and not exchange and self._session.find_queue(routing_key) is None:
+        if mandatory and not exchange and not self._exists(routing_key):
             # Only for a mandatory message the default exchange looks whether the queue is there:
             # any other creates it, so that nothing is lost (as in 5.7).
             route = ()
@@ -370,7 +372,7 @@ class Channel(StdChannel):
                 ),
                 stacklevel=5,
             )
-            self._session.declare_queue(QueueSpec(deadletter_queue))
+            self._session.declare_queue(QueueSpec(deadletter_queue), self._deadline())
             self.connection.put((deadletter_queue,), envelope)
 
     def _to_envelope(
@@ -412,7 +414,7 @@ class Channel(StdChannel):
                 530,
             )
         self._check_owner(queue, "Basic.consume")
-        if self._session.find_queue(queue) is None:
+        if not self._exists(queue):
             raise self._no_queue(queue, (60, 20), "Basic.consume")
         window = Window(self._default_window)
         consumer = Consumer(tag, queue, self, callback, bool(no_ack), window, dict(arguments or {}))
@@ -433,21 +435,22 @@ class Channel(StdChannel):
         self._receiver.remove(consumer)
         if self._declarations.consumer_removed(consumer.queue):
             # It was the last consumer of an auto-delete queue, which goes with it.
-            self._session.delete_queue(consumer.queue)
+            self._session.delete_queue(consumer.queue, self._deadline())
             self._declarations.forget_queue(consumer.queue)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Hand a delivery to its consumer's callback (called by the receiver)."""
-        consumer = delivery.consumer
-        if consumer.no_ack:
-            if not delivery.taken:
-                self._settle((delivery,), (), None)
-                delivery.taken = True
-            consumer.callback(from_delivery(self, next(self._tags), delivery))
-            return
+        """Hand a delivery to its consumer's callback, and wait for its acknowledgement."""
         tag = next(self._tags)
         self._ledger[tag] = delivery
-        consumer.callback(from_delivery(self, tag, delivery))
+        delivery.consumer.callback(from_delivery(self, tag, delivery))
+
+    def deliver_without_ack(self, delivery: Delivery) -> None:
+        """Hand a delivery to its consumer's callback; it is done with."""
+        if not delivery.taken:
+            # The queue has consumers of both kinds.
+            self._settle((delivery,), (), None)
+            delivery.taken = True
+        delivery.consumer.callback(from_delivery(self, next(self._tags), delivery))
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Message | None:
         """Take one message without consuming, `None` where there is none ready.
@@ -459,7 +462,7 @@ class Channel(StdChannel):
         self._check_owner(queue, "Basic.get")
         delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
-            if self._session.find_queue(queue) is None:
+            if not self._exists(queue):
                 raise self._no_queue(queue, (60, 70), "Basic.get")
             return None
         tag = next(self._tags)
@@ -488,11 +491,15 @@ class Channel(StdChannel):
             delivery = self._ledger.pop(delivery_tag)
         except KeyError:
             raise self._unknown_tag(delivery_tag) from None
-        lost = self._settle((delivery,), (), None)
-        if self._receiver.limited or delivery.consumer is None:
-            self._make_room(delivery)
+        claims = self._claims
+        if claims is not None:
+            lost = claims.pop(delivery.token, None) is None
+        else:
+            lost = bool(self._settle((delivery,), (), None))
         if lost:
-            raise self._lease_lost(lost)
+            raise self._lease_lost((delivery,))
+        if self._limited or delivery.consumer is None:
+            self._make_room(delivery)
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Refuse a delivery: requeue it, or drop it.
@@ -520,7 +527,6 @@ class Channel(StdChannel):
         self._settle_all((), [Release(d) for d in unsettled if d.consumer is None])
         for delivery in mine:
             delivery.count += 1
-            delivery.redelivered = True
         self._receiver.redeliver(mine)
 
     def _reject(self, deliveries: Sequence[Delivery], requeue: bool) -> None:
@@ -658,6 +664,13 @@ class Channel(StdChannel):
     @property
     def _session(self) -> Any:
         return self.connection.session
+
+    def _exists(self, queue: str) -> bool:
+        return self._session.find_queue(queue, self._deadline()) is not None
+
+    def _deadline(self) -> float:
+        deadline: float = self.connection.deadline()
+        return deadline
 
     @property
     def _vhost(self) -> str:

@@ -52,6 +52,10 @@ class Consumer:
         self.queue = queue
         self.channel = channel
         self.callback = callback
+        #: What hands a delivery to the callback.
+        self.deliver: Callable[[Delivery], None] = (
+            channel.deliver_without_ack if no_ack else channel.deliver
+        )
         self.no_ack = no_ack
         #: The consumer's own window; the one it shares with others is its channel's.
         self.window = window
@@ -102,7 +106,7 @@ class Receiver:
         self._wants = Wants()
         self._by_queue: dict[str, deque[Consumer]] = {}
         self._channels: set[Channel] = set()
-        #: Queues that have a consumer with a prefetch limit.
+        #: Queues that have a consumer with a prefetch limit; always the same object.
         self.limited: set[str] = set()
         #: Those of them whose limit is to be worked out anew, and those that have room.
         self._stale: set[str] = set()
@@ -184,33 +188,33 @@ class Receiver:
         Raises:
             TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
         """
-        deadline = monotonic() + (LONGEST_WAIT if timeout is None else timeout)
+        now = monotonic()
+        deadline = now + (LONGEST_WAIT if timeout is None else timeout)
         while True:
-            if self._fetching.acquire(timeout=max(deadline - monotonic(), 0)):
+            if self._fetching.acquire(timeout=max(deadline - now, 0)):
                 try:
                     if not self.arrived:
-                        self._fetch(deadline)
-                    return self.arrived.popleft()
+                        self._fetch(now, deadline)
+                    if self.arrived:
+                        return self.arrived.popleft()
                 except IndexError:
-                    pass  # nothing came, or another thread was quicker
+                    pass  # another thread was quicker
                 finally:
                     self._fetching.release()
+            now = monotonic()
             if timeout is None:
-                deadline = monotonic() + LONGEST_WAIT
-            elif monotonic() >= deadline:
+                deadline = now + LONGEST_WAIT
+            elif now >= deadline:
                 raise TimeoutError("timed out")
 
-    def _fetch(self, deadline: float) -> None:
+    def _fetch(self, now: float, deadline: float) -> None:
         """Fill the buffer; it stays empty where nothing came by the deadline or consumers changed."""
-        self._changed.clear()
         wants = self._wants
         self._waiting_for_room = bool(self.limited)
         try:
-            limit = self._limit(wants)
+            limit = self._limit(wants, now)
             if not limit:
-                # Nobody has room, or nobody consumes: what changes that sets the event.
-                self._waiting_for_room = True
-                self._changed.wait(max(deadline - monotonic(), 0))
+                self._wait_for_room(deadline)
                 return
             if self._session is None:
                 self._session = self._open_session()
@@ -223,11 +227,21 @@ class Receiver:
             # A consumer was cancelled meanwhile: it may have been given some of these.
             self._give_back_orphans()
 
-    def _limit(self, wants: Wants) -> int:
+    def _wait_for_room(self, deadline: float) -> None:
+        """Wait while nobody consumes, or nobody who does has room."""
+        self._changed.clear()
+        self._waiting_for_room = True
+        # Looked at after saying that we wait: what changed before would not set the event.
+        now = monotonic()
+        if not self._limit(self._wants, now):
+            self._changed.wait(max(deadline - now, 0))
+
+    def _limit(self, wants: Wants, now: float) -> int:
         """How many messages to fetch, 0 where there is no room; brings the wants up to date."""
         if not self.limited:
-            return self._unlimited_batch() if wants else 0
+            return self._unlimited_batch(now) if wants else 0
         limit = self._largest_batch
+        free = 0
         for channel in self._channels:
             free = channel.prefetch_room
             if free:
@@ -257,19 +271,20 @@ class Receiver:
         else:
             self._roomy.discard(queue)
 
-    def _unlimited_batch(self) -> int:
-        if monotonic() - self._fetched_at > QUICK:
+    def _unlimited_batch(self, now: float) -> int:
+        if now - self._fetched_at > QUICK:
             self._batch = 1
-        else:
+        elif self._batch < self._largest_batch:
             self._batch = min(self._batch * 2, self._largest_batch)
         return self._batch
 
     def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
         """Put what was fetched into the buffer, each for a consumer."""
         strays = []
+        append = self.arrived.append
         queue = consumer = None
         for delivery in deliveries:
-            if delivery.queue != queue:
+            if delivery.queue is not queue:
                 queue = delivery.queue
                 ring = self._by_queue.get(queue, ())
                 # The only consumer of a queue, without a limit, gets all there is.
@@ -277,7 +292,7 @@ class Receiver:
                 consumer = ring[0] if alone else None
             if consumer is not None:
                 delivery.consumer = consumer
-                self.arrived.append(delivery)
+                append(delivery)
             elif not self._assign(delivery):
                 strays.append(delivery)
         if strays:

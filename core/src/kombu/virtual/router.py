@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kombu.exchange_types.table import BindingSet
 from kombu.transport.backend import Binding
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class _Exchange:
     def __init__(self, spec: ExchangeSpec | None, table: Table) -> None:
         self.spec = spec
         self.table = table
-        self.bindings: dict[tuple[str, bool], list[Binding]] = {}
+        #: By destination, and whether that is an exchange.
+        self.bindings: dict[tuple[str, bool], BindingSet] = {}
 
 
 class Router:
@@ -98,10 +100,12 @@ class Router:
         if exchange is None:
             exchange = _Exchange(None, self._new_table("direct"))
             self._exchanges[binding.exchange] = exchange
-        same = exchange.bindings.setdefault((binding.destination, binding.to_exchange), [])
-        if binding not in same:
-            same.append(binding)
-            exchange.table.add(binding)
+        key = (binding.destination, binding.to_exchange)
+        same = exchange.bindings.get(key)
+        if same is None:
+            same = exchange.bindings[key] = BindingSet()
+        same.add(binding)
+        exchange.table.add(binding)
 
     def unbind(self, binding: Binding) -> None:
         """Remove a binding; unknown ones are ignored."""
@@ -109,12 +113,13 @@ class Router:
         if exchange is None:
             return
         key = (binding.destination, binding.to_exchange)
-        same = exchange.bindings.get(key, [])
-        if binding in same:
-            same.remove(binding)
-            exchange.table.remove(binding)
-            if not same:
-                del exchange.bindings[key]
+        same = exchange.bindings.get(key)
+        if same is None:
+            return
+        same.remove(binding)
+        exchange.table.remove(binding)
+        if not same:
+            del exchange.bindings[key]
 
     def forget_queue(self, queue: str) -> list[str]:
         """Remove every binding to `queue`; return the exchanges that lost their last binding."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from kombu.transport.backend import Leasing
+from kombu.transport.backend import Broadcast, Leasing, Moving, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kombu.transport.backend import Delivery, Release, Session
+    from kombu.transport.backend import Delivery, Release
 
     Settle = Callable[
         [Sequence[Delivery], Sequence[Release], float | None], Sequence[Delivery]
@@ -18,26 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ("one_at_a_time", "settle_of")
 
-#: Operations that wait for nothing but their answer.  `interrupt` is for other threads and `fetch`
-#: is kept to one thread by the receiver.
+#: What a session may be asked for; what a backend has beyond (shorter ways, for threads that know
+#: what they do) stays hidden behind the lock.
 _LOCKED = frozenset(
-    {
-        "declare_queue",
-        "find_queue",
-        "delete_queue",
-        "put",
-        "size",
-        "purge",
-        "maintain",
-        "settle",
-        "renew",
-        "move",
-        "broadcast",
-        "subscribe",
-        "close",
-        "fetch",
-    }
-)
+    name
+    for protocol in (Session, Leasing, Moving, Broadcast)
+    for name in vars(protocol)
+    if not name.startswith("_")
+) - {"interrupt"}
 
 
 class _OneAtATime:
@@ -48,9 +36,11 @@ class _OneAtATime:
         self._lock = threading.RLock()
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._session, name)
+        if name == "interrupt":
+            return self._session.interrupt
         if name not in _LOCKED:
-            return method
+            raise AttributeError(name)
+        method = getattr(self._session, name)
         lock = self._lock
 
         def locked(*args: Any, **kwargs: Any) -> Any:

@@ -129,7 +129,10 @@ class Transport(base.Transport):
             # A store inside this process shares its declarations between all its connections.
             self.declarations = getattr(backend, "declarations", None) or self.declarations
             self.routes = self.declarations.new_cache()
-            self.settle = settle_of(self.session, self._operation_deadline)
+            self.settle = settle_of(self.session, self.deadline)
+            # A store inside this process may hand out its claims by token: forgetting one is all
+            # that an acknowledgement is there.
+            self.claims: dict[Any, Delivery] | None = getattr(self.session, "claims", None)
             self.receiver = Receiver(
                 self._open_receiving, self._give_back, capabilities.fetch_batch
             )
@@ -146,12 +149,12 @@ class Transport(base.Transport):
             backend, self._backend = self._backend, None
         if backend is None:
             return
-        deadline = self._operation_deadline()
+        deadline = self.deadline()
         for channel in list(self.channels):
             channel.close()
         receiving = self.receiver.close()
         for name in self.declarations.owned_by(self):
-            self.session.delete_queue(name)
+            self.session.delete_queue(name, deadline)
             self.declarations.forget_queue(name)
         if receiving is not None:
             receiving.close(deadline)
@@ -200,18 +203,19 @@ class Transport(base.Transport):
 
     # -- messages ----------------------------------------------------------------------------
 
-    def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
         """Deliver the next message of any channel to its consumer.
 
         Raises:
             TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
         """
-        # The short way for a message that is here already; `Receiver.drain` says the same.
+        # The short way for a message that is here already.
+        arrived = self._arrived
         try:
-            delivery = self._arrived.popleft()
+            delivery = arrived.popleft() if arrived else self.receiver.wait(timeout)
         except IndexError:
-            delivery = self.receiver.wait(timeout)
-        delivery.consumer.channel.deliver(delivery)
+            delivery = self.receiver.wait(timeout)  # another thread was quicker
+        delivery.consumer.deliver(delivery)
 
     def resolve(
         self, exchange: str, routing_key: str, headers: dict[str, Any]
@@ -238,7 +242,7 @@ class Transport(base.Transport):
 
     def put(self, queues: Sequence[str], envelope: Envelope) -> None:
         """Store an envelope in each of `queues`; raises what the store refused."""
-        self._put_all(queues, envelope, self._operation_deadline())
+        self._put_all(queues, envelope, self.deadline())
 
     def put_within(self, envelope: Envelope, deadline: float) -> None:
         """Route and store an envelope by `deadline`."""
@@ -248,8 +252,7 @@ class Transport(base.Transport):
         self._put_all(targets, envelope, deadline)
 
     def _put_all(self, queues: Iterable[str], envelope: Envelope, deadline: float) -> None:
-        items = [(queue, envelope if n == 0 else envelope.copy()) for n, queue in enumerate(queues)]
-        for _, error in self.session.put(items, deadline):
+        for _, error in self.session.put([(queue, envelope) for queue in queues], deadline):
             raise error
 
     def take_one(self, queue: str, no_ack: bool) -> Delivery | None:
@@ -270,9 +273,10 @@ class Transport(base.Transport):
         backend = self._backend
         if backend is None:
             raise RecoverableConnectionError("the connection was closed: connect again")
-        return backend.open(Role.RECEIVE, self._operation_deadline())
+        return backend.open(Role.RECEIVE, self.deadline())
 
-    def _operation_deadline(self) -> float:
+    def deadline(self) -> float:
+        """By when an operation has to end that begins now and was given no timeout of its own."""
         return monotonic() + cast("float", self.options.operation_timeout)
 
     # -- what can be asked -------------------------------------------------------------------

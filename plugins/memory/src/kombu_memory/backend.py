@@ -22,6 +22,9 @@ __all__ = ("CAPABILITIES", "MemoryBackend")
 CAPABILITIES = Capabilities(
     ordering=True,
     leases=True,
+    uncounted_release=True,
+    queue_specs=True,
+    exact_size=True,
     # Every operation is safe from any thread: the core puts no lock before it.
     concurrent_sessions=True,
 )

@@ -34,7 +34,8 @@ class MemorySession:
     def __init__(self, backend: MemoryBackend) -> None:
         self._backend = backend
         self._store = backend.store
-        self._claims = backend.claims
+        #: What the connection claimed, by token; without it there the claim is lost.
+        self.claims = backend.claims
         self._next_token = backend.store.tokens.__next__
         self._wants = Wants()
         self._queues: list[Queue] = []
@@ -48,28 +49,36 @@ class MemorySession:
 
     # -- queues ------------------------------------------------------------------------------
 
-    def declare_queue(self, spec: QueueSpec) -> tuple[QueueSpec, int]:
+    def declare_queue(
+        self,
+        spec: QueueSpec,
+        deadline: float,  # noqa: ARG002  nothing here waits
+    ) -> tuple[QueueSpec, int]:
         """Make the queue unless it is there."""
         queue = self._store.declare(spec)
         return queue.spec, len(queue.items)
 
-    def find_queue(self, name: str) -> tuple[QueueSpec, int] | None:
+    def find_queue(
+        self,
+        name: str,
+        deadline: float,  # noqa: ARG002  nothing here waits
+    ) -> tuple[QueueSpec, int] | None:
         """The queue as it stands."""
         queue = self._store.queues.get(name)
         return None if queue is None else (queue.spec, len(queue.items))
 
-    def delete_queue(self, name: str, *, if_empty: bool = False) -> int | None:
+    def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         """Delete the queue with its messages."""
-        if if_empty and self.size(name):
+        if if_empty and self.size(name, deadline):
             return None
         return self._store.delete(name)
 
-    def size(self, name: str) -> int:
+    def size(self, name: str, deadline: float) -> int:  # noqa: ARG002  nothing here waits
         """Number of ready messages."""
         queue = self._store.queues.get(name)
         return 0 if queue is None else len(queue.items)
 
-    def purge(self, name: str) -> int:
+    def purge(self, name: str, deadline: float) -> int:  # noqa: ARG002  nothing here waits
         """Drop the ready messages."""
         queue = self._store.queues.get(name)
         return 0 if queue is None else queue.drop_ready()
@@ -82,8 +91,12 @@ class MemorySession:
         deadline: float,  # noqa: ARG002  nothing here waits
     ) -> Sequence[Rejected]:
         """Append each envelope to its queue; a queue that is not there is made."""
+        stored: set[int] = set()
         for name, envelope in items:
-            self._store.declare(QueueSpec(name)).put(envelope)
+            # Every queue counts deliveries of its own, so every queue after the first gets a copy.
+            mine = envelope.copy() if id(envelope) in stored else envelope
+            stored.add(id(envelope))
+            self._store.declare(QueueSpec(name)).put(mine)
         return ()
 
     def putter(self, name: str) -> Callable[[Envelope], None]:
@@ -130,37 +143,43 @@ class MemorySession:
             self._parked.clear()
         ring, wants = self._ring, self._wants
         taken: list[Delivery] = []
-        from_queue: dict[Queue, int] = {}
+        room: dict[str, int] = {}
         while ring and limit > 0:
             queue = ring[0]
-            want = wants[queue.name]
-            room = want.limit - from_queue.get(queue, 0)
-            if room <= 0:
-                self._parked.append(ring.popleft())
-                continue
-            # A queue alone in the ring is emptied in one go, several take turns.
-            alone = len(ring) == 1
-            claimed = self._claim(queue, min(limit, room) if alone else 1, want.take, taken)
-            limit -= claimed
+            name = queue.name
+            want = wants[name]
             if not queue.items:
+                # Watched only now, at the second look: a queue that is emptied again and again
+                # need not be watched in between.
                 ring.popleft()
                 self._watch(queue)
-            elif not alone:
-                from_queue[queue] = from_queue.get(queue, 0) + claimed
-                ring.rotate(-1)
+            elif len(ring) == 1:
+                # Alone, a queue gives all that is wanted in one go.
+                wanted = min(limit, room.get(name, want.limit))
+                if wanted <= 0:
+                    self._parked.append(ring.popleft())
+                elif self._claim(queue, wanted, want.take, taken):
+                    break
+            elif room.setdefault(name, want.limit) <= 0:
+                self._parked.append(ring.popleft())
             else:
-                break
+                claimed = self._claim(queue, 1, want.take, taken)
+                limit -= claimed
+                room[name] -= claimed
+                ring.rotate(-1)
         return taken
 
     def _claim(self, queue: Queue, limit: int, take: bool, taken: list[Delivery]) -> int:
-        pop = queue.items.popleft
+        """Claim up to `limit` messages of one queue; returns how many it was."""
+        items = queue.items
+        pop = items.popleft
         name = queue.name
-        next_token, claims = self._next_token, self._claims
+        next_token, claims = self._next_token, self.claims
         before = len(taken)
         lease = self._backend.lease
         until = None if lease is None or take else time.time() + lease
         try:
-            for _ in range(limit):
+            for _ in range(min(limit, len(items))):
                 envelope = pop()
                 token = next_token()
                 delivery = Delivery(name, token, envelope, envelope.count, take, until)
@@ -225,7 +244,7 @@ class MemorySession:
         deadline: float | None,  # noqa: ARG002  nothing here waits
     ) -> Sequence[Delivery]:
         """Forget what was acknowledged, return what was released; tell what was no longer ours."""
-        claims = self._claims
+        claims = self.claims
         lost: Sequence[Delivery] = ()
         for delivery in acks:
             if claims.pop(delivery.token, None) is None:
@@ -240,7 +259,7 @@ class MemorySession:
         for release in releases:
             delivery = release.delivery
             # What was taken without acknowledgement has no claim and comes back all the same.
-            if not delivery.taken and self._claims.pop(delivery.token, None) is None:
+            if not delivery.taken and self.claims.pop(delivery.token, None) is None:
                 lost.append(delivery)
                 continue
             delivery.envelope.count = delivery.count + (1 if release.count else 0)
@@ -261,24 +280,30 @@ class MemorySession:
 
     # -- leases ------------------------------------------------------------------------------
 
-    def renew(self, deliveries: Sequence[Delivery], seconds: float) -> Sequence[Delivery]:
+    def renew(
+        self,
+        deliveries: Sequence[Delivery],
+        seconds: float,
+        deadline: float,  # noqa: ARG002  nothing here waits
+    ) -> Sequence[Delivery]:
         """Hold claims for `seconds` from now."""
         until = time.time() + seconds
         lost = []
         for delivery in deliveries:
-            claim = self._claims.pop(delivery.token, None)
+            claim = self.claims.pop(delivery.token, None)
             if claim is None:
                 lost.append(delivery)
             else:
                 claim.lease_until = until
                 # At the end, so that the claims stay in the order in which they run out.
-                self._claims[delivery.token] = claim
+                self.claims[delivery.token] = claim
         return lost
 
     def maintain(
         self,
         queues: Sequence[str],  # noqa: ARG002  claims are looked at by age, whatever their queue
         limit: int,  # noqa: ARG002  nothing dies here yet
+        deadline: float,  # noqa: ARG002  nothing here waits
     ) -> tuple[Sequence[Delivery], float | None]:
         """Return expired claims to their queues; the answer says when the next one is due."""
         now = time.time()
@@ -297,7 +322,7 @@ class MemorySession:
 
     def _fetch_with_leases(self, limit: int, deadline: float) -> list[Delivery]:
         while True:
-            _, due = self.maintain((), 0)
+            _, due = self.maintain((), 0, deadline)
             taken = self._take(limit)
             if taken or monotonic() >= deadline:
                 return taken

@@ -63,11 +63,11 @@ class Queue:
 
         Those that do not wait may be busy for long, so the message must not depend on them.
         """
-        while True:
+        while self.watchers:
             try:
                 watcher = self.watchers.popleft()
             except IndexError:
-                return
+                return  # another publisher was quicker
             watcher.tell(self)
             # Read after telling: a session that starts to wait looks at what it was told after it
             # said that it waits, so one of the two sees the other.

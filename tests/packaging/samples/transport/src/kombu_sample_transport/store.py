@@ -51,19 +51,19 @@ class StoreSession:
         self._interrupted = False
         self._turn = -1
 
-    def declare_queue(self, spec: QueueSpec) -> tuple[QueueSpec, int]:
+    def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
         with self._changed:
             stands, waiting = self._queues.setdefault(spec.name, (spec, deque()))
             return stands, len(waiting)
 
-    def find_queue(self, name: str) -> tuple[QueueSpec, int] | None:
+    def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
         with self._changed:
             found = self._queues.get(name)
             return None if found is None else (found[0], len(found[1]))
 
-    def delete_queue(self, name: str, *, if_empty: bool = False) -> int | None:
+    def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         with self._changed:
-            size = self.size(name)
+            size = self.size(name, deadline)
             if if_empty and size:
                 return None
             self._queues.pop(name, None)
@@ -72,8 +72,8 @@ class StoreSession:
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         with self._changed:
             for name, envelope in items:
-                if name in self._queues:
-                    self._queues[name][1].append(envelope)
+                _, waiting = self._queues.setdefault(name, (QueueSpec(name), deque()))
+                waiting.append(envelope.copy())
             self._changed.notify_all()
         return ()
 
@@ -87,7 +87,7 @@ class StoreSession:
 
     def _take(self, wants: Wants, limit: int) -> list[Delivery]:
         taken: list[Delivery] = []
-        room = {n: want.limit for n, want in wants.items() if want.limit > 0 and self.size(n)}
+        room = {n: want.limit for n, want in wants.items() if want.limit > 0 and self._ready(n)}
         while room and len(taken) < limit:
             # Another queue comes first every time, so that none of them starves the others.
             self._turn = (self._turn + 1) % len(room)
@@ -96,22 +96,25 @@ class StoreSession:
                 envelope = self._queues[name][1].popleft()
                 taken.append(Delivery(name, object(), envelope, envelope.count))
                 room[name] -= 1
-            room = {name: left for name, left in room.items() if left > 0 and self.size(name)}
+            room = {name: left for name, left in room.items() if left > 0 and self._ready(name)}
         return taken
 
-    def size(self, name: str) -> int:
-        with self._changed:
-            return len(self._queues[name][1]) if name in self._queues else 0
+    def _ready(self, name: str) -> int:
+        return len(self._queues[name][1]) if name in self._queues else 0
 
-    def purge(self, name: str) -> int:
+    def size(self, name: str, deadline: float) -> int:
         with self._changed:
-            dropped = self.size(name)
+            return self._ready(name)
+
+    def purge(self, name: str, deadline: float) -> int:
+        with self._changed:
+            dropped = self._ready(name)
             if dropped:
                 self._queues[name][1].clear()
             return dropped
 
     def maintain(
-        self, queues: Sequence[str], limit: int
+        self, queues: Sequence[str], limit: int, deadline: float
     ) -> tuple[Sequence[Delivery], float | None]:
         return (), None
 
