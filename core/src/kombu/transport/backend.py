@@ -20,12 +20,13 @@ Rules that hold for every method:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from .capabilities import Capabilities
 
 __all__ = (
@@ -229,13 +230,13 @@ class Release(NamedTuple):
     delivery: Delivery
     front: bool = True
     delay: float = 0.0
-    count: bool = True
+    count: bool = True  # type: ignore[assignment]  # hides tuple.count, which nobody needs
 
 
 class Rejected(NamedTuple):
     """An item of a `Session.put` that was not stored, and why."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
     error: Exception
 
 
@@ -253,9 +254,7 @@ class Session(Protocol):
     def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
         """Like `declare_queue`, but create nothing: `None` where there is no such queue."""
 
-    def delete_queue(
-        self, name: str, deadline: float, *, if_empty: bool = False
-    ) -> int | None:
+    def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         """Delete the queue and its messages; return how many were ready, 0 where it was absent.
 
         With `if_empty`, a queue that holds ready messages stays and the answer is `None`.  Where
@@ -271,7 +270,7 @@ class Session(Protocol):
         """
 
     def fetch(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
-        """Claim up to `limit` messages, at most ``want.limit`` of each queue; wait until `deadline`.
+        """Claim up to `limit` messages, ``want.limit`` at most of each queue; wait for the first.
 
         Returns as soon as there is at least one, an empty list when there is none by the deadline
         or after `interrupt`; a deadline that has passed asks for what is there now.  Queues are
@@ -411,7 +410,7 @@ class Broadcast(Protocol):
     def broadcast(
         self, exchange: str, routing_key: str, envelope: Envelope, deadline: float
     ) -> int | None:
-        """Send to all subscribers; return how many there were, `None` where the store won't tell."""
+        """Send to all subscribers; return their number, `None` where the store won't tell."""
 
     def subscribe(self, queue: str, exchange: str, pattern: str, deadline: float) -> None:
         """Have broadcasts of `exchange` that match `pattern` delivered as messages of `queue`."""

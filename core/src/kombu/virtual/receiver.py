@@ -208,7 +208,7 @@ class Receiver:
                 raise TimeoutError("timed out")
 
     def _fetch(self, now: float, deadline: float) -> None:
-        """Fill the buffer; it stays empty where nothing came by the deadline or consumers changed."""
+        """Fill the buffer, unless nothing came by the deadline or the consumers changed."""
         wants = self._wants
         self._waiting_for_room = bool(self.limited)
         try:
@@ -282,14 +282,15 @@ class Receiver:
         """Put what was fetched into the buffer, each for a consumer."""
         strays = []
         append = self.arrived.append
-        queue = consumer = None
+        queue: str | None = None
+        consumer: Consumer | None = None
         for delivery in deliveries:
             if delivery.queue is not queue:
                 queue = delivery.queue
-                ring = self._by_queue.get(queue, ())
+                ring = self._by_queue.get(queue)
                 # The only consumer of a queue, without a limit, gets all there is.
-                alone = len(ring) == 1 and queue not in self.limited
-                consumer = ring[0] if alone else None
+                alone = ring is not None and len(ring) == 1 and queue not in self.limited
+                consumer = ring[0] if ring and alone else None
             if consumer is not None:
                 delivery.consumer = consumer
                 append(delivery)
@@ -299,7 +300,7 @@ class Receiver:
             self._release(strays)
 
     def _assign(self, delivery: Delivery) -> bool:
-        """Choose whom a delivery is for: consumers of a queue take turns, those without room pass."""
+        """Choose whom a delivery is for: consumers take turns, those without room pass."""
         queue = delivery.queue
         ring = self._by_queue.get(queue)
         if not ring:
