@@ -81,7 +81,7 @@ def body_of(number: int) -> dict[str, Any]:
         "quantity": 2,
         "total": 47,
         "note": "deliver to the back door, please, and ring the bell twice; if nobody answers, "
-        "the neighbour on the left takes it (Mrs. Hopper, 2nd)",
+        "the neighbour on the left takes it (Mr. Hopper, 2.)",
     }
 
 
