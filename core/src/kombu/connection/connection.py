@@ -67,9 +67,21 @@ class Connection:
     then.  Use a connection in one thread, and pools to share them.
     """
 
-    virtual_host: str | None = "/"
+    hostname: str | None = None
     port: int | None = None
+    userid: str | None = None
+    password: str | None = None
+    virtual_host: str | None = "/"
+    ssl: Any = None
+    login_method: str | None = None
     connect_timeout: float | None = 5
+    heartbeat: float = 0
+    transport_options: Any = None
+    uri_prefix: str | None = None
+    #: In which order several hosts are tried.
+    failover_strategy: Any = "round-robin"
+    #: What was declared on this connection, see `kombu.declare.maybe_declare`.
+    declared_entities: Any = None
 
     failover_strategies = FAILOVER_STRATEGIES
     resolve_aliases = _RESOLVE_ALIASES
@@ -130,7 +142,6 @@ class Connection:
         self._connection: Any = None
         self._default_channel: Any = None
         self._closed = False
-        #: Hashes of what was declared on this connection, see `kombu.declare.maybe_declare`.
         self.declared_entities = DeclaredEntities()
 
     def _use_params(self) -> None:
