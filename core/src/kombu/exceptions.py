@@ -20,6 +20,7 @@ __all__ = (
     "ChannelLimitExceeded",
     "ConnectionError",
     "ConnectionLimitExceeded",
+    "ConsumerCancelled",
     "ContentDisallowed",
     "DecodeError",
     "EncodeError",
@@ -31,6 +32,7 @@ __all__ = (
     "NotBoundError",
     "NotEquivalentError",
     "OperationalError",
+    "PublishRefused",
     "RecoverableChannelError",
     "RecoverableConnectionError",
     "ResourceError",
@@ -196,6 +198,50 @@ class NotEquivalentError(ChannelError):
 
 class InconsistencyError(ConnectionError):
     """A broker's tables contradict each other, such as a binding to a queue that is gone."""
+
+
+class PublishRefused(ChannelError):
+    """A queue did not take a message: it is full (``x-overflow``).  Nothing was stored there.
+
+    Args:
+        queue: The queue.
+        limits: What it may hold.
+    """
+
+    def __init__(self, queue: str, limits: str = "") -> None:
+        self.queue = queue
+        self.limits = limits
+        super().__init__(
+            f"queue {queue!r} is full ({limits}) and refuses messages; publish again when it has "
+            "been worked off, or declare it with overflow drop-head",
+            (60, 40),
+            "Basic.publish",
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.queue, self.limits)
+
+
+class ConsumerCancelled(RecoverableChannelError):
+    """The broker cancelled a consumer: its queue was deleted.
+
+    Args:
+        consumer_tag: The consumer.
+        queue: Its queue.
+    """
+
+    def __init__(self, consumer_tag: str, queue: str = "") -> None:
+        self.consumer_tag = consumer_tag
+        self.queue = queue
+        super().__init__(
+            f"queue {queue!r} was deleted under consumer {consumer_tag!r}: declare it and consume "
+            "again, or give an on_cancel callback",
+            (60, 30),
+            "Basic.cancel",
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.consumer_tag, self.queue)
 
 
 class UndeliverableError(ChannelError):

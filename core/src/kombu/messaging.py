@@ -195,6 +195,8 @@ class Producer:
         expiration: float | None = None,
         timeout: float | None = None,
         confirm_timeout: float | None = None,
+        *,
+        delay: float | None = None,
         **properties: Any,
     ) -> Any:
         """Publish a message.
@@ -218,6 +220,7 @@ class Producer:
             expiration: Seconds that the message may wait in a queue.
             timeout: Seconds that publishing may take altogether.
             confirm_timeout: Seconds to wait for the broker's confirmation, where there is one.
+            delay: Seconds after which the message is to be delivered, on transports that can.
             **properties: AMQP's properties, such as ``correlation_id`` and ``reply_to``.
 
         Raises:
@@ -257,6 +260,8 @@ class Producer:
             from .compression import compress
 
             body, headers["compression"] = compress(body, compression)
+        if delay is not None:
+            headers["x-delay"] = int(delay * 1000)
         if expiration is not None:
             properties["expiration"] = str(int(expiration * 1000))
         if "reply_to" in properties and isinstance(properties["reply_to"], Queue):

@@ -38,6 +38,7 @@ __all__ = (
     "Delivery",
     "Envelope",
     "Leasing",
+    "Maintained",
     "Moving",
     "Pollable",
     "Putting",
@@ -52,7 +53,8 @@ __all__ = (
     "Wants",
 )
 
-DeadReason = Literal["expired", "maxlen"]
+#: Why a message left its queue other than by acknowledgement, in RabbitMQ's words.
+DeadReason = Literal["expired", "maxlen", "delivery_limit"]
 
 
 class Role(Enum):
@@ -81,8 +83,9 @@ class QueueSpec:
     expires: float | None = None
     max_length: int | None = None
     max_length_bytes: int | None = None
-    overflow: Literal["drop-head", "reject-publish"] = "drop-head"
+    overflow: Literal["drop-head", "reject-publish", "reject-publish-dlx"] = "drop-head"
     max_priority: int | None = None
+    delivery_limit: int | None = None
     dead_letters: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -215,7 +218,8 @@ class Session(Protocol):
         `wait` it is asked once what it has, and `TimeoutError` is raised where it does not answer
         by the deadline.  Queues are served in turn: a busy one does not starve the others.  Within
         a queue the order is the store's (``Capabilities.ordering``).  A queue that is not there
-        counts as an empty one.
+        counts as an empty one.  A fetch may return empty-handed where there is something to
+        maintain (`Maintained`).
 
         The limits are read when a message is claimed.  What the store hands over after the fetch
         that asked for it has returned is given to the next fetch, or goes back to its queue.
@@ -374,6 +378,18 @@ class Remembering(Protocol):
 
     #: What the backend claimed and did not settle, by token.
     claims: dict[Any, Delivery]
+
+
+@runtime_checkable
+class Maintained(Protocol):
+    """A session that knows without I/O when `Session.maintain` has something to do.
+
+    Without it the core asks once in a while (``Capabilities.maintenance_interval``).
+    """
+
+    @property
+    def next_due(self) -> float:
+        """When there is something to do, in seconds of `time.monotonic`; `inf` for never."""
 
 
 @runtime_checkable

@@ -22,7 +22,8 @@ class Capabilities:
     puts a lock before the others.  ``fetch_batch`` is the most that one fetch may claim where the
     consumer set no prefetch limit.  ``queue_specs``: a queue keeps what it was declared with.
     ``exact_size``: sizes are true, not estimates.  ``uncounted_release``: a message can be given
-    back without counting as delivered.
+    back without counting as delivered.  ``maintenance_interval``: how often `Session.maintain` is
+    called, in seconds, where the session does not tell when (`Maintained`); `None`: not at all.
     """
 
     durable: Flag = False
@@ -39,6 +40,7 @@ class Capabilities:
     queue_ttl: Flag = False
     delay: Flag = False
     dead_letter: Flag = False
+    delivery_limit: Flag = False
     max_length: Flag = False
     priority_levels: int = 0
     priority_order: Literal["higher-first", "lower-first"] = "higher-first"
@@ -47,3 +49,4 @@ class Capabilities:
     asynchronous: bool = False
     concurrent_sessions: bool = False
     fetch_batch: int = 64
+    maintenance_interval: float | None = None

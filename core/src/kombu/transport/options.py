@@ -46,6 +46,10 @@ class Options:
     operation_timeout: float = 30.0
     #: Where messages go that fit no queue; `None` drops them, as AMQP does.
     deadletter_queue: str | None = None
+    #: How long a message that is requeued waits before it comes again: this long the first time,
+    #: twice as long each further time, up to the maximum.  0: it comes again at once.
+    requeue_backoff: float = 0.0
+    requeue_backoff_max: float = 60.0
     #: Encoding of the body on stores that keep text; `None` leaves it plain.
     body_encoding: str | None = "base64"
     #: Upper bound of the fallback poll where the store can't wake us.

@@ -22,6 +22,7 @@ from kombu.transport.backend import Binding, Envelope, QueueSpec, Release
 from kombu.transport.base import StdChannel
 from kombu.utils.uuid import uuid
 
+from .arguments import check_equivalent, milliseconds, queue_spec
 from .envelope import from_payload
 from .ledger import Ledger
 from .message import Message, from_delivery
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 __all__ = ("Channel", "UndeliverableWarning", "queue_declare_ok_t")
+
+
+#: Header of a message that is to be delivered later, in milliseconds (as RabbitMQ's plugin for
+#: delayed messages has it).
+DELAY = "x-delay"
+
+#: Header of a message that came back to its queue: epoch seconds of the first time.
+FIRST_SEEN = "x-first-seen"
 
 
 class UndeliverableWarning(UserWarning):
@@ -193,19 +202,23 @@ class Channel(StdChannel):
 
         Raises:
             ChannelError: 404 with `passive`, where it does not exist; 405 where another connection
-                has it exclusively.
+                has it exclusively; 406 where an argument is invalid.
+            NotEquivalentError: 406, where it exists with other arguments.
         """
         self._check_open("Queue.declare")
         name = queue or f"amq.gen-{uuid()}"
         self._check_owner(name, "Queue.declare")
+        self.connection.keep_up()
         if passive:
             found = self._session.find_queue(name, self._deadline())
             if found is None:
                 raise self._no_queue(name, (50, 10), "Queue.declare")
             ready = found[1]
         else:
-            spec = QueueSpec(name, durable=bool(durable), arguments=dict(arguments or {}))
-            ready = self._session.declare_queue(spec, self._deadline())[1]
+            wanted = queue_spec(name, bool(durable), arguments)
+            standing, ready = self._session.declare_queue(wanted, self._deadline())
+            if self.connection.capabilities.queue_specs:
+                check_equivalent(standing, wanted, self._vhost)
             owner = self.connection if exclusive else None
             self._declarations.add_queue(name, bool(auto_delete or exclusive), owner)
         return queue_declare_ok_t(
@@ -320,11 +333,15 @@ class Channel(StdChannel):
             route = self._routes[exchange, routing_key]
         except KeyError:
             route = self._resolve(message, exchange, routing_key)
-        if timeout is not None or mandatory or not route:
+        # Two looks for what a message rarely has.
+        headers = message.headers
+        if "expiration" in message.properties or (headers and DELAY in headers):
+            self._publish_timed(message, mandatory, timeout)
+        elif timeout is not None or mandatory or not route:
             self._publish_carefully(message, route, mandatory, timeout)
-            return
-        for put in route:
-            put(message)
+        else:
+            for put in route:
+                put(message)
 
     def _resolve(
         self, envelope: Envelope, exchange: str, routing_key: str
@@ -353,6 +370,28 @@ class Channel(StdChannel):
                 put(envelope)
         else:
             self.connection.put_within(envelope, monotonic() + timeout)
+
+    def _publish_timed(self, envelope: Envelope, mandatory: bool, timeout: float | None) -> None:
+        """The way of the messages that expire, or that are to be delivered later."""
+        transport = self.connection
+        expiration = envelope.properties.get("expiration")
+        delay = envelope.headers.pop(DELAY, 0)
+        if delay:
+            envelope.not_before = transport.now() + milliseconds(DELAY, delay)
+        if expiration is not None:
+            # Counted from when the message enters its queue.
+            start = envelope.not_before or transport.now()
+            envelope.expires_at = start + milliseconds("expiration", expiration)
+        targets = self._declarations.targets(
+            envelope.exchange, envelope.routing_key, envelope.headers
+        )
+        if mandatory and not envelope.exchange and not self._exists(envelope.routing_key):
+            targets = ()
+        if not targets:
+            self._unroutable(envelope, mandatory)
+            return
+        deadline = self._deadline() if timeout is None else monotonic() + timeout
+        transport.put_into(targets, envelope, deadline)
 
     def _unroutable(self, envelope: Envelope, mandatory: bool) -> None:
         exchange, routing_key = envelope.exchange, envelope.routing_key
@@ -393,9 +432,13 @@ class Channel(StdChannel):
         callback: Callable[[Any], Any] | None = None,
         consumer_tag: str | None = None,
         arguments: Mapping[str, Any] | None = None,
+        on_cancel: Callable[[str], Any] | None = None,
         **kwargs: Any,
     ) -> str:
         """Have `callback` called with each message of `queue`; returns the consumer's tag.
+
+        Where the queue is deleted under the consumer, `on_cancel` is called with the tag by the
+        next ``drain_events``, which raises `ConsumerCancelled` where it is not given.
 
         Raises:
             ChannelError: 404 where there is no such queue; 530 where the tag is in use; 405 where
@@ -416,9 +459,11 @@ class Channel(StdChannel):
         if not self._exists(queue):
             raise self._no_queue(queue, (60, 20), "Basic.consume")
         window = Window(self._default_window)
-        consumer = Consumer(tag, queue, self, callback, bool(no_ack), window, dict(arguments or {}))
+        consumer = Consumer(
+            tag, queue, self, callback, bool(no_ack), window, dict(arguments or {}), on_cancel
+        )
         self._consumers[tag] = consumer
-        self._declarations.consumer_added(queue)
+        self._declarations.consumer_added(consumer)
         self._receiver.add(consumer)
         return tag
 
@@ -432,10 +477,16 @@ class Channel(StdChannel):
         if consumer is None:
             return
         self._receiver.remove(consumer)
-        if self._declarations.consumer_removed(consumer.queue):
+        if self._declarations.consumer_removed(consumer):
             # It was the last consumer of an auto-delete queue, which goes with it.
             self._session.delete_queue(consumer.queue, self._deadline())
             self._declarations.forget_queue(consumer.queue)
+
+    def consumer_cancelled(self, consumer: Consumer) -> None:
+        """The queue of a consumer was deleted (called by the declarations)."""
+        if self._consumers.pop(consumer.tag, None) is not None:
+            self._receiver.remove(consumer)
+            self._receiver.cancelled(consumer)
 
     def deliver(self, delivery: Delivery) -> None:
         """Hand a delivery to its consumer's callback, and wait for its acknowledgement."""
@@ -530,9 +581,24 @@ class Channel(StdChannel):
 
     def _reject(self, deliveries: Sequence[Delivery], requeue: bool) -> None:
         if requeue:
-            self._settle_all((), [Release(delivery) for delivery in deliveries])
-        else:
+            self._settle_all((), [self._released(delivery) for delivery in deliveries])
+            return
+        upkeep = self.connection.upkeep
+        if upkeep is None:
             self._settle_all(deliveries, ())
+            return
+        for delivery in deliveries:
+            upkeep.dead_letter(delivery, "rejected")
+            self._make_room(delivery)
+
+    def _released(self, delivery: Delivery) -> Release:
+        """A delivery on its way back to its queue, later each time where that is asked for."""
+        delivery.envelope.headers.setdefault(FIRST_SEEN, int(self.connection.now()))
+        options = self.connection.options
+        if not options.requeue_backoff:
+            return Release(delivery)
+        pause = options.requeue_backoff * 2.0 ** min(delivery.count, 30)
+        return Release(delivery, delay=min(pause, options.requeue_backoff_max))
 
     def _take(self, tag: int, multiple: bool) -> list[tuple[int, Delivery]]:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .router import ExchangeSpec, Router, Targets
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from kombu.exchange_types import Table
     from kombu.transport.backend import Binding
+
+    from .receiver import Consumer
 
 __all__ = ("Declarations", "QueueRecord", "RouteCache")
 
@@ -38,12 +41,14 @@ class RouteCache(dict[tuple[str, str], Any]):
 class QueueRecord:
     """What the core itself knows of a declared queue; the rest is the store's."""
 
-    __slots__ = ("auto_delete", "consumers", "owner")
+    __slots__ = ("auto_delete", "consumers", "idle_since", "owner")
 
     def __init__(self, auto_delete: bool, owner: object | None) -> None:
         self.auto_delete = auto_delete
         self.owner = owner
-        self.consumers = 0
+        self.consumers: list[Consumer] = []
+        #: When the last consumer left, in seconds of `time.monotonic`.
+        self.idle_since = 0.0
 
 
 class Declarations:
@@ -135,11 +140,14 @@ class Declarations:
             self._changed()
 
     def forget_queue(self, queue: str) -> None:
-        """Remove what is known of `queue` and every binding to it."""
+        """Remove what is known of a deleted queue and every binding to it; cancel its consumers."""
         with self._lock:
-            self._queues.pop(queue, None)
+            record = self._queues.pop(queue, None)
             self._drop_unused(self._router.forget_queue(queue))
             self._changed()
+        # Outside of the lock: the consumers take locks of their own.
+        for consumer in [] if record is None else list(record.consumers):
+            consumer.channel.consumer_cancelled(consumer)
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -156,7 +164,14 @@ class Declarations:
             record = self._queues.get(name)
             if record is None:
                 record = self._queues[name] = QueueRecord(auto_delete, owner)
+                # Routes to a queue without options may have been made before it had some.
+                self._changed()
             return record
+
+    def queue_names(self) -> list[str]:
+        """The queues that were declared here."""
+        with self._lock:
+            return list(self._queues)
 
     def owned_by(self, owner: object) -> list[str]:
         """The exclusive queues of a connection."""
@@ -166,23 +181,24 @@ class Declarations:
     def consumer_count(self, queue: str) -> int:
         """How many consumers a queue has on the connections of this store."""
         record = self._queues.get(queue)
-        return 0 if record is None else record.consumers
+        return 0 if record is None else len(record.consumers)
 
-    def consumer_added(self, queue: str) -> None:
-        """Count a consumer of `queue`."""
+    def consumer_added(self, consumer: Consumer) -> None:
+        """Note a consumer of its queue."""
         with self._lock:
-            record = self._queues.get(queue)
+            record = self._queues.get(consumer.queue)
             if record is not None:
-                record.consumers += 1
+                record.consumers.append(consumer)
 
-    def consumer_removed(self, queue: str) -> bool:
-        """Count a consumer less; return whether it was the last one of an auto-delete queue."""
+    def consumer_removed(self, consumer: Consumer) -> bool:
+        """Forget a consumer; return whether it was the last one of an auto-delete queue."""
         with self._lock:
-            record = self._queues.get(queue)
-            if record is None:
+            record = self._queues.get(consumer.queue)
+            if record is None or consumer not in record.consumers:
                 return False
-            record.consumers -= 1
-            return record.auto_delete and record.consumers <= 0
+            record.consumers.remove(consumer)
+            record.idle_since = monotonic()
+            return record.auto_delete and not record.consumers
 
     def _drop_unused(self, exchanges: list[str]) -> None:
         for name in exchanges:

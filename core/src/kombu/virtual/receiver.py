@@ -12,7 +12,7 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from kombu.exceptions import RecoverableConnectionError
+from kombu.exceptions import ConsumerCancelled, RecoverableConnectionError
 from kombu.transport.backend import Want, Wants
 
 from .prefetch import UNLIMITED, Window
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Delivery, Session
 
     from .channel import Channel
+    from .upkeep import Upkeep
 
 __all__ = ("Consumer", "Receiver")
 
@@ -40,7 +41,17 @@ LONGEST_WAIT = 3600.0
 class Consumer:
     """A consumer of one queue on one channel (AMQP 0-9-1, section 1.8.3.3)."""
 
-    __slots__ = ("arguments", "callback", "channel", "deliver", "no_ack", "queue", "tag", "window")
+    __slots__ = (
+        "arguments",
+        "callback",
+        "channel",
+        "deliver",
+        "no_ack",
+        "on_cancel",
+        "queue",
+        "tag",
+        "window",
+    )
 
     def __init__(
         self,
@@ -51,6 +62,7 @@ class Consumer:
         no_ack: bool,
         window: Window,
         arguments: dict[str, Any] | None = None,
+        on_cancel: Callable[[str], Any] | None = None,
     ) -> None:
         self.tag = tag
         self.queue = queue
@@ -64,6 +76,7 @@ class Consumer:
         #: The consumer's own window; the one it shares with others is its channel's.
         self.window = window
         self.arguments = arguments or {}
+        self.on_cancel = on_cancel
 
     @property
     def limited(self) -> bool:
@@ -81,6 +94,27 @@ class Consumer:
         return UNLIMITED if self.no_ack else self.window.free
 
 
+class CancelNotice:
+    """Stands among the deliveries for a consumer that the broker cancelled (RabbitMQ's
+    consumer_cancel_notify).
+    """
+
+    __slots__ = ("_cancelled", "consumer", "queue")
+
+    def __init__(self, cancelled: Consumer) -> None:
+        self._cancelled = cancelled
+        self.queue = cancelled.queue
+        # It is handed out like a delivery: by its consumer's `deliver`.
+        self.consumer = self
+
+    def deliver(self, _: object) -> None:
+        """Call ``on_cancel``, or raise where the consumer has none."""
+        consumer = self._cancelled
+        if consumer.on_cancel is None:
+            raise ConsumerCancelled(consumer.tag, consumer.queue)
+        consumer.on_cancel(consumer.tag)
+
+
 class Receiver:
     """What the consumers of one transport receive.
 
@@ -88,6 +122,7 @@ class Receiver:
         open_session: Opens the session to fetch with; called at the first fetch.
         release: Gives deliveries back to the front of their queues, uncounted.
         batch: The most to fetch at once where no prefetch limit says less.
+        upkeep: What has to be done before messages are fetched, if anything.
 
     `wait` may be called by several threads; each gets different messages.
     """
@@ -97,7 +132,9 @@ class Receiver:
         open_session: Callable[[], Session],
         release: Callable[[Sequence[Delivery]], None],
         batch: int,
+        upkeep: Upkeep | None = None,
     ) -> None:
+        self._upkeep = upkeep
         self._open_session = open_session
         self._release = release
         self._largest_batch = batch
@@ -105,7 +142,7 @@ class Receiver:
         self._fetched_at = 0.0
         self._session: Session | None = None
         #: Deliveries that no callback has seen yet; take them from the left.
-        self.arrived: deque[Delivery] = deque()
+        self.arrived: deque[Any] = deque()
         #: Replaced, never changed, when the set of queues changes.
         self._wants = Wants()
         self._by_queue: dict[str, deque[Consumer]] = {}
@@ -181,6 +218,11 @@ class Receiver:
         if self._waiting_for_room:
             self._wake()
 
+    def cancelled(self, consumer: Consumer) -> None:
+        """Have the next `wait` tell that the broker cancelled a consumer."""
+        self.arrived.append(CancelNotice(consumer))
+        self._wake()
+
     def redeliver(self, deliveries: Sequence[Delivery]) -> None:
         """Hand deliveries to their consumers once more, before anything else."""
         self.arrived.extendleft(reversed(deliveries))
@@ -218,6 +260,9 @@ class Receiver:
 
     def _fetch(self, now: float, deadline: float) -> None:
         """Fill the buffer, unless nothing came by the deadline or the consumers changed."""
+        if self._upkeep is not None:
+            self._upkeep.run_if_due(now)
+            deadline = min(deadline, self._upkeep.next_due)
         wants = self._wants
         self._waiting_for_room = bool(self.limited)
         try:
@@ -345,6 +390,8 @@ class Receiver:
         returned = []
         for delivery in list(self.arrived):
             consumer = delivery.consumer
+            if delivery.__class__ is CancelNotice:
+                continue
             if consumer not in self._by_queue.get(delivery.queue, ()):
                 try:
                     self.arrived.remove(delivery)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ("ExchangeSpec", "Router", "Targets")
 
-NO_HEADERS: Mapping[str, Any] = {}
+#: Argument of an exchange: where messages go that it routes nowhere
+#: (https://www.rabbitmq.com/docs/ae).
+ALTERNATE_EXCHANGE = "alternate-exchange"
 
 
 class ExchangeSpec(NamedTuple):
@@ -148,7 +150,7 @@ class Router:
 
         The default exchange leads to the queue that is named by the routing key (AMQP 0-9-1,
         section 2.1.2.4).  Exchanges bound to exchanges are followed, each at most once, so a cycle
-        of bindings ends.
+        of bindings ends; an exchange that routes a message nowhere passes it to its alternate one.
         """
         if not exchange:
             return Targets((routing_key,) if routing_key else (), cacheable=True)
@@ -161,7 +163,13 @@ class Router:
             if known is None:
                 continue
             cacheable = cacheable and not known.table.reads_headers
-            for binding in known.table.match(routing_key, headers):
+            matched = list(known.table.match(routing_key, headers))
+            if not matched and known.spec is not None and known.spec.arguments:
+                alternate = known.spec.arguments.get(ALTERNATE_EXCHANGE)
+                if alternate and alternate not in seen:
+                    seen.add(alternate)
+                    pending.append(alternate)
+            for binding in matched:
                 if not binding.to_exchange:
                     queues[binding.destination] = None
                 elif binding.destination not in seen:

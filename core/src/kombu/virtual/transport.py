@@ -17,7 +17,15 @@ from kombu.exceptions import (
 )
 from kombu.exchange_types import BUILTIN, LinearTable
 from kombu.transport import base
-from kombu.transport.backend import Envelope, Release, Role, Topology, Want, Wants
+from kombu.transport.backend import (
+    Envelope,
+    Maintained,
+    Release,
+    Role,
+    Topology,
+    Want,
+    Wants,
+)
 from kombu.transport.options import Options, parse_options
 
 from .channel import Channel
@@ -26,6 +34,7 @@ from .declarations import Declarations
 from .receiver import Receiver
 from .sessions import one_at_a_time, settle_of
 from .shared import SharedDeclarations
+from .upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -148,8 +157,12 @@ class Transport(base.Transport):
             # A store inside this process may hand out its claims by token: forgetting one is all
             # that an acknowledgement is there.
             self.claims: dict[Any, Delivery] | None = getattr(self.session, "claims", None)
+            told = session if isinstance(session, Maintained) else None
+            self.upkeep: Upkeep | None = None
+            if told is not None or capabilities.maintenance_interval is not None:
+                self.upkeep = Upkeep(self, told, capabilities.maintenance_interval)
             self.receiver = Receiver(
-                self._open_receiving, self._give_back, capabilities.fetch_batch
+                self._open_receiving, self._give_back, capabilities.fetch_batch, self.upkeep
             )
             self._arrived = self.receiver.arrived
             _open.add(self)
@@ -276,6 +289,17 @@ class Transport(base.Transport):
         for _, error in self.session.put([(queue, envelope) for queue in queues], deadline):
             raise error
 
+    def put_into(self, queues: Sequence[str], envelope: Envelope, deadline: float) -> None:
+        """Store an envelope in each of `queues` by `deadline`."""
+        if queues:
+            self._put_all(queues, envelope, deadline)
+
+    def now(self) -> float:
+        """The store's clock, epoch seconds."""
+        if self._backend is None:
+            raise RecoverableConnectionError("not connected: call connect() first")
+        return self._backend.now()
+
     def take_one(self, queue: str, no_ack: bool) -> Delivery | None:
         """Fetch one message without waiting (``basic.get``)."""
         # Kept, so that a session which prepares for a set of queues need not do it at each call.
@@ -284,9 +308,15 @@ class Transport(base.Transport):
             if len(self._get_wants) >= MAX_GET_WANTS:
                 self._get_wants.clear()
             wants = self._get_wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
+        self.keep_up()
         with self._getting:
             deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
         return deliveries[0] if deliveries else None
+
+    def keep_up(self) -> None:
+        """Do what is due in the store, before somebody looks at a queue."""
+        if self.upkeep is not None:
+            self.upkeep.run_if_due(monotonic())
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         releases = [Release(delivery, count=False) for delivery in deliveries]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from typing import TYPE_CHECKING
 
 from kombu.transport.capabilities import Capabilities
 
 from .session import MemorySession
-from .store import give_back, store
+from .store import give_back, now, store
 
 if TYPE_CHECKING:
     from kombu.transport.backend import Delivery, Role
@@ -25,6 +24,13 @@ CAPABILITIES = Capabilities(
     uncounted_release=True,
     queue_specs=True,
     exact_size=True,
+    message_ttl=True,
+    queue_ttl=True,
+    delay=True,
+    dead_letter=True,
+    delivery_limit=True,
+    max_length=True,
+    priority_levels=256,
     # Every operation is safe from any thread: the core puts no lock before it.
     concurrent_sessions=True,
 )
@@ -63,8 +69,8 @@ class MemoryBackend:
         return MemorySession(self)
 
     def now(self) -> float:
-        """The clock of this machine."""
-        return time.time()
+        """The clock of this machine as it was when the process began, and monotonic since."""
+        return now()
 
     def forked(self) -> None:
         """The child has a copy of the store and no part in the parent's."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from kombu.transport.backend import Delivery, QueueSpec, Wants
+from kombu.exceptions import PublishRefused
+from kombu.transport.backend import Delivery, QueueSpec, Rejected, Wants
 
-from .store import return_claim
+from .store import now, return_claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kombu.transport.backend import Envelope, Rejected, Release
+    from kombu.transport.backend import Envelope, Release
 
     from .backend import MemoryBackend
     from .store import Queue
@@ -56,6 +57,7 @@ class MemorySession:
     ) -> tuple[QueueSpec, int]:
         """Make the queue unless it is there."""
         queue = self._store.declare(spec)
+        queue.expire()
         return queue.spec, len(queue.items)
 
     def find_queue(
@@ -65,7 +67,11 @@ class MemorySession:
     ) -> tuple[QueueSpec, int] | None:
         """The queue as it stands."""
         queue = self._store.queues.get(name)
-        return None if queue is None else (queue.spec, len(queue.items))
+        if queue is None:
+            return None
+        if not queue.plain:
+            queue.expire()
+        return queue.spec, len(queue.items)
 
     def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         """Delete the queue with its messages."""
@@ -91,17 +97,25 @@ class MemorySession:
         deadline: float,
     ) -> Sequence[Rejected]:
         """Append each envelope to its queue; a queue that is not there is made."""
+        refused: list[Rejected] = []
         stored: set[int] = set()
-        for name, envelope in items:
+        for index, (name, envelope) in enumerate(items):
             # Every queue counts deliveries of its own, so every queue after the first gets a copy.
             mine = envelope.copy() if id(envelope) in stored else envelope
             stored.add(id(envelope))
-            self._store.declare(QueueSpec(name)).put(mine)
-        return ()
+            if mine.not_before is not None:
+                self._store.delay(name, mine, mine.not_before - now())
+                continue
+            queue = self._store.existing(name)
+            try:
+                (queue.put if mine.expires_at is None else queue.put_with_options)(mine)
+            except PublishRefused as exc:
+                refused.append(Rejected(index, exc))
+        return refused
 
     def putter(self, name: str) -> Callable[[Envelope], None]:
         """What to call with an envelope for one queue, for a caller that has many."""
-        return self._store.declare(QueueSpec(name)).put
+        return self._store.existing(name).put
 
     # -- receiving ---------------------------------------------------------------------------
 
@@ -111,6 +125,9 @@ class MemorySession:
         """Claim what is there; wait for the first message until `deadline`."""
         if wants is not self._wants:
             self._want(wants)
+        if not wait:
+            for queue in self._queues:
+                queue.used_at = monotonic()
         if self._store.has_leases:
             return self._fetch_with_leases(limit, deadline if wait else 0.0)
         return self._take(limit) or (self._wait(limit, deadline) if wait else [])
@@ -173,13 +190,15 @@ class MemorySession:
 
     def _claim(self, queue: Queue, limit: int, take: bool, taken: list[Delivery]) -> int:
         """Claim up to `limit` messages of one queue; returns how many it was."""
+        if not queue.plain:
+            return self._claim_with_options(queue, limit, take, taken)
         items = queue.items
         pop = items.popleft
         name = queue.name
         next_token, claims = self._next_token, self.claims
         before = len(taken)
         lease = self._backend.lease
-        until = None if lease is None or take else time.time() + lease
+        until = None if lease is None or take else now() + lease
         try:
             for _ in range(min(limit, len(items))):
                 envelope = pop()
@@ -191,6 +210,20 @@ class MemorySession:
         except IndexError:
             pass  # another session was quicker
         return len(taken) - before
+
+    def _claim_with_options(
+        self, queue: Queue, limit: int, take: bool, taken: list[Delivery]
+    ) -> int:
+        lease = self._backend.lease
+        until = None if lease is None or take else now() + lease
+        envelopes = queue.take(limit)
+        for envelope in envelopes:
+            token = self._next_token()
+            delivery = Delivery(queue.name, token, envelope, envelope.count, take, until)
+            if not take:
+                self.claims[token] = delivery
+            taken.append(delivery)
+        return len(envelopes)
 
     def _watch(self, queue: Queue) -> None:
         queue.watchers.append(self)
@@ -213,19 +246,22 @@ class MemorySession:
 
     def _wait(self, limit: int, deadline: float) -> list[Delivery]:
         taken: list[Delivery] = []
+        schedule = self._store.schedule
         while not taken and not self._interrupted:
-            remaining = deadline - monotonic()
-            if remaining <= 0:
-                break
             self._event.clear()
+            self._store.waiting.add(self)
             self.waiting = True
             try:
-                # Looked at after saying that we wait: see `Queue.ring`.
-                if not self._ring and not self._interrupted:
+                remaining = min(deadline, schedule.next_due) - monotonic()
+                # Looked at after saying that we wait: see `Queue.ring` and `Schedule.at`.
+                if remaining > 0 and not self._ring and not self._interrupted:
                     self._event.wait(remaining)
             finally:
                 self.waiting = False
+                self._store.waiting.discard(self)
             taken = self._take(limit)
+            if min(deadline, schedule.next_due) <= monotonic():
+                break
         self._interrupted = False
         if self._ring:
             # This session was woken for more than it takes: wake the next one.
@@ -257,27 +293,29 @@ class MemorySession:
 
     def _release(self, releases: Sequence[Release]) -> list[Delivery]:
         lost = []
-        front: list[Release] = []
+        back = []
         for release in releases:
             delivery = release.delivery
             # What was taken without acknowledgement has no claim and comes back all the same.
             if not delivery.taken and self.claims.pop(delivery.token, None) is None:
                 lost.append(delivery)
-                continue
-            delivery.envelope.count = delivery.count + (1 if release.count else 0)
-            if release.front:
-                front.append(release)
             else:
-                queue = self._store.queues.get(delivery.queue)
-                if queue is not None:
-                    queue.put(delivery.envelope)
+                delivery.envelope.count = delivery.count + (1 if release.count else 0)
+                back.append(release)
         # The last one first, so that the first one ends up in front.
-        for release in reversed(front):
+        for release in reversed(back):
             queue = self._store.queues.get(release.delivery.queue)
-            if queue is not None:
-                queue.items.appendleft(release.delivery.envelope)
-                if queue.watchers:
-                    queue.ring()
+            if queue is None:
+                continue  # deleted meanwhile, and its messages with it
+            envelope = release.delivery.envelope
+            if release.delay > 0:
+                self._store.delay(queue.name, envelope, release.delay)
+            elif release.front:
+                queue.give_back(envelope)
+        for release in back:
+            queue = self._store.queues.get(release.delivery.queue)
+            if queue is not None and not release.front and release.delay <= 0:
+                queue.give_back(release.delivery.envelope, front=False)
         return lost
 
     # -- leases ------------------------------------------------------------------------------
@@ -289,7 +327,7 @@ class MemorySession:
         deadline: float,
     ) -> Sequence[Delivery]:
         """Hold claims for `seconds` from now."""
-        until = time.time() + seconds
+        until = now() + seconds
         lost = []
         for delivery in deliveries:
             claim = self.claims.pop(delivery.token, None)
@@ -301,30 +339,53 @@ class MemorySession:
                 self.claims[delivery.token] = claim
         return lost
 
+    @property
+    def next_due(self) -> float:
+        """When there is something to maintain, in seconds of `time.monotonic`."""
+        return self._store.schedule.next_due
+
     def maintain(
         self,
         queues: Sequence[str],
         limit: int,
         deadline: float,
     ) -> tuple[Sequence[Delivery], float | None]:
-        """Return expired claims to their queues; the answer says when the next one is due."""
-        now = time.time()
-        due: float | None = None
+        """Expire, promote, reclaim; hand out dead letters, claimed."""
+        schedule = self._store.schedule
+        schedule.run(monotonic())
+        due = self._reclaim()
+        letters = []
+        while len(letters) < limit:
+            try:
+                queue, envelope, reason = self._store.dead.popleft()
+            except IndexError:
+                break
+            token = self._next_token()
+            delivery = Delivery(queue, token, envelope, envelope.count, dead=reason)
+            self.claims[token] = delivery
+            letters.append(delivery)
+        if self._store.dead:
+            return letters, 0.0
+        wait = min(schedule.next_due - monotonic(), inf if due is None else due)
+        return letters, None if wait == inf else max(wait, 0.0)
+
+    def _reclaim(self) -> float | None:
+        """Return expired claims to their queues; tells in how many seconds the next one is due."""
+        clock = now()
         for backend in list(self._store.leasing):
             for token, delivery in list(backend.claims.items()):
                 until = delivery.lease_until
                 if until is None:
                     continue
-                if until > now:
-                    due = until - now if due is None else min(due, until - now)
-                    break
+                if until > clock:
+                    return until - clock
                 if backend.claims.pop(token, None) is not None:
                     return_claim(self._store, delivery)
-        return (), due
+        return None
 
     def _fetch_with_leases(self, limit: int, deadline: float) -> list[Delivery]:
         while True:
-            _, due = self.maintain((), 0, deadline)
+            due = self._reclaim()
             taken = self._take(limit)
             if taken or monotonic() >= deadline:
                 return taken

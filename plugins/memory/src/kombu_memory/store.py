@@ -1,90 +1,44 @@
-"""The stores of this process: queues of envelopes, by the name of the store.
-
-Publishing takes no lock: a queue is a `collections.deque`, whose ``append`` and ``popleft`` are
-atomic, and a publisher looks for somebody to wake only where somebody waits.
-"""
+"""The stores of this process, by name: queues, declarations, and what is due at some time."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import threading
+import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from kombu.transport.backend import QueueSpec
 from kombu.virtual.declarations import Declarations
 from kombu.virtual.transport import new_table
 
+from .queues import Queue, Watcher
+from .schedule import Schedule
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kombu.transport.backend import Delivery, Envelope
+    from kombu.transport.backend import DeadReason, Delivery, Envelope
 
     from .backend import MemoryBackend
 
-__all__ = ("Queue", "Store", "Watcher", "give_back", "return_claim", "store")
+__all__ = ("Queue", "Store", "Watcher", "give_back", "now", "return_claim", "store")
+
+#: Epoch seconds of a monotonic clock that reads 0: steps of the machine's clock expire nothing.
+_EPOCH = time.time() - monotonic()
 
 
-class Watcher(Protocol):
-    """A session that found a queue empty and wants to know when it is not."""
-
-    #: Whether the session waits; one that does not is told, but nobody counts on it to come soon.
-    waiting: bool
-
-    def tell(self, queue: Queue) -> None:
-        """Note that `queue` has messages."""
-
-    def wake(self) -> None:
-        """End the wait."""
+def now() -> float:
+    """The clock of the stores, epoch seconds."""
+    return _EPOCH + monotonic()
 
 
-class Queue:
-    """One queue.  Any method may be called by any thread."""
-
-    __slots__ = ("__weakref__", "items", "name", "spec", "watchers")
-
-    def __init__(self, spec: QueueSpec) -> None:
-        self.name = spec.name
-        self.spec = spec
-        self.items: deque[Envelope] = deque()
-        #: Sessions that found the queue empty, each once.
-        self.watchers: deque[Watcher] = deque()
-
-    def put(self, envelope: Envelope) -> None:
-        """Append a message and wake one consumer that waits for it."""
-        self.items.append(envelope)
-        if self.watchers:
-            self.ring()
-
-    def ring(self) -> None:
-        """Tell the watchers up to the first that waits, and wake that one.
-
-        Those that do not wait may be busy for long, so the message must not depend on them.
-        """
-        while self.watchers:
-            try:
-                watcher = self.watchers.popleft()
-            except IndexError:
-                return  # another publisher was quicker
-            watcher.tell(self)
-            # Read after telling: a session that starts to wait looks at what it was told after it
-            # said that it waits, so one of the two sees the other.
-            if watcher.waiting:
-                watcher.wake()
-                return
-
-    def drop_ready(self) -> int:
-        """Drop what is ready now; return how many messages it was."""
-        dropped = 0
-        for _ in range(len(self.items)):
-            try:
-                self.items.popleft()
-            except IndexError:
-                break
-            dropped += 1
-        return dropped
+def _nothing() -> None:
+    """What is due when there are dead letters: somebody has to fetch them."""
 
 
 class Store:
@@ -97,30 +51,52 @@ class Store:
         #: Backends whose claims end by themselves, and whether there ever were any.
         self.has_leases = False
         self.leasing: weakref.WeakSet[MemoryBackend] = weakref.WeakSet()
+        #: What left its queue other than by acknowledgement: queue, message, reason.
+        self.dead: deque[tuple[str, Envelope, DeadReason]] = deque()
+        #: Sessions that wait for a message.
+        self.waiting: set[Watcher] = set()
+        self.schedule = Schedule(self._wake_all)
         # Queues that are not declared (any more) and that a session wants: once declared it is the
         # same one, so that its consumers go on.
         self._undeclared: weakref.WeakValueDictionary[str, Queue] = weakref.WeakValueDictionary()
         self._lock = threading.RLock()
 
+    # -- queues ------------------------------------------------------------------------------
+
     def declare(self, spec: QueueSpec) -> Queue:
-        """The queue of this name, made if it is not there."""
-        queue = self.queues.get(spec.name)
-        if queue is not None:
-            return queue
+        """The queue of this name, made if it is not there.
+
+        A queue that came into being with a message sent to it takes on its first declaration.
+        """
         with self._lock:
-            queue = self.queues.get(spec.name)
-            if queue is None:
-                queue = self._undeclared.pop(spec.name, None) or Queue(spec)
-                queue.spec = spec
+            queue = self.queues.get(spec.name) or self.wanted(spec.name)
+            if not queue.declared:
                 self.queues[spec.name] = queue
+                queue.declared = True
+                queue.configure(spec)
+                if spec.expires is not None:
+                    self.schedule.at(
+                        monotonic() + spec.expires, partial(self._expire_unused, queue)
+                    )
+            queue.used_at = monotonic()
             return queue
+
+    def existing(self, name: str) -> Queue:
+        """The queue of this name, made without options if it is not there."""
+        queue = self.queues.get(name)
+        if queue is None:
+            with self._lock:
+                queue = self.queues[name] = self.wanted(name)
+        return queue
 
     def wanted(self, name: str) -> Queue:
         """The queue of this name for a consumer, which may be there before the queue is."""
         with self._lock:
             queue = self.queues.get(name) or self._undeclared.get(name)
             if queue is None:
-                queue = self._undeclared[name] = Queue(QueueSpec(name))
+                queue = self._undeclared[name] = Queue(
+                    QueueSpec(name), self.schedule, now, self.bury
+                )
             return queue
 
     def delete(self, name: str) -> int:
@@ -129,12 +105,54 @@ class Store:
             queue = self.queues.pop(name, None)
             if queue is None:
                 return 0
+            queue.declared = False
             self._undeclared[name] = queue
             return queue.drop_ready()
+
+    def _expire_unused(self, queue: Queue) -> None:
+        """Delete a queue that nobody used for as long as its declaration says, or look later."""
+        expires = queue.spec.expires
+        if expires is None or self.queues.get(queue.name) is not queue:
+            return
+        record = self.declarations.queue(queue.name)
+        if record is not None and record.consumers:
+            due = monotonic() + expires
+        else:
+            idle_since = 0.0 if record is None else record.idle_since
+            due = max(queue.used_at, idle_since) + expires
+            if due <= monotonic():
+                self.delete(queue.name)
+                self.declarations.forget_queue(queue.name)
+                return
+        self.schedule.at(due, partial(self._expire_unused, queue))
+
+    # -- messages that wait for something else than a consumer -------------------------------
+
+    def delay(self, name: str, envelope: Envelope, seconds: float) -> None:
+        """Put a message into its queue after some seconds."""
+
+        def promote() -> None:
+            envelope.not_before = None
+            self.existing(name).put_with_options(envelope)
+
+        self.schedule.at(monotonic() + max(seconds, 0.0), promote)
+
+    def bury(self, queue: Queue, envelope: Envelope, reason: DeadReason) -> None:
+        """Set a dead message aside, or drop it where its queue keeps no dead letters."""
+        if queue.spec.dead_letters:
+            self.dead.append((queue.name, envelope, reason))
+            self.schedule.at(monotonic(), _nothing)
+
+    def _wake_all(self) -> None:
+        for session in list(self.waiting):
+            session.wake()
 
     def forked(self) -> None:
         """Make the locks anew in the child of a fork: another thread may have held them."""
         self._lock = threading.RLock()
+        self.schedule.forked()
+        for queue in self.queues.values():
+            queue.forked()
         self.declarations.forked()
 
 
@@ -150,12 +168,16 @@ def give_back(store: Store, claims: dict[int, Delivery]) -> None:
 
 def return_claim(store: Store, delivery: Delivery) -> None:
     """Return one claim to the front of its queue; dropped where the queue is gone."""
+    envelope = delivery.envelope
+    if delivery.dead is not None:
+        # A dead letter that nobody has forwarded yet.
+        store.dead.append((delivery.queue, envelope, delivery.dead))
+        store.schedule.at(monotonic(), _nothing)
+        return
     queue = store.queues.get(delivery.queue)
     if queue is not None:
-        delivery.envelope.count = delivery.count + 1
-        queue.items.appendleft(delivery.envelope)
-        if queue.watchers:
-            queue.ring()
+        envelope.count = delivery.count + 1
+        queue.give_back(envelope)
 
 
 _stores: dict[tuple[str, str], Store] = {}

@@ -1,0 +1,86 @@
+"""Does what a store's promises need somebody to do: expire, promote, reclaim, dead-letter.
+
+Nothing runs by itself: the connection that is about to fetch, or that looks at a queue, does what
+is due first.  What has to move is put where it goes and acknowledged then, so that whatever
+happens between doubles a message and loses none.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from kombu.exceptions import PublishRefused
+
+from .deadletter import dead_letters, forward, without_cycles
+
+if TYPE_CHECKING:
+    from kombu.transport.backend import Delivery, Maintained
+
+    from .transport import Transport
+
+__all__ = ("Upkeep",)
+
+#: How many dead letters to take at once.
+BATCH = 100
+
+
+class Upkeep:
+    """The maintenance of one connection's store.  Any thread may run it.
+
+    Args:
+        transport: The connection.
+        told: The session, where it can tell when it has something to do.
+        interval: Seconds between two looks where the session can't tell;
+            `None`: no looks.
+    """
+
+    def __init__(
+        self, transport: Transport, told: Maintained | None, interval: float | None
+    ) -> None:
+        self._transport = transport
+        self._told = told
+        self._interval = interval
+        self._due = inf if interval is None else 0.0
+
+    @property
+    def next_due(self) -> float:
+        """When to `run`, in seconds of `time.monotonic`; `inf` for never."""
+        return self._due if self._told is None else self._told.next_due
+
+    def run_if_due(self, now: float) -> None:
+        """Do what is due by `now`."""
+        if self.next_due <= now:
+            self.run()
+
+    def run(self) -> None:
+        """Have the store maintained, and forward its dead letters."""
+        transport = self._transport
+        while True:
+            letters, due = transport.session.maintain(
+                transport.declarations.queue_names(), BATCH, transport.deadline()
+            )
+            for letter in letters:
+                self.dead_letter(letter, letter.dead or "expired")
+            if len(letters) < BATCH:
+                break
+        wait = self._interval if due is None else due
+        self._due = inf if wait is None else monotonic() + wait
+
+    def dead_letter(self, delivery: Delivery, reason: str) -> None:
+        """Send a message where the dead letters of its queue go, or drop it, and acknowledge it."""
+        transport = self._transport
+        deadline = transport.deadline()
+        found = transport.session.find_queue(delivery.queue, deadline)
+        to = None if found is None else dead_letters(found[0].arguments)
+        if to is not None:
+            letter = forward(delivery.envelope, delivery.queue, reason, to, transport.now())
+            targets = transport.declarations.targets(
+                letter.exchange, letter.routing_key, letter.headers
+            )
+            try:
+                transport.put_into(without_cycles(letter, reason, targets), letter, deadline)
+            except PublishRefused:
+                pass  # full, and dead letters are not worth blocking for: as on RabbitMQ
+        transport.settle((delivery,), (), None)
