@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kombu import Connection, Consumer, Exchange, Producer, Queue
+from kombu.exceptions import RecoverableConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,6 +135,30 @@ class TestConnection:
         assert monotonic() - begun < 3
         assert sorted(again.payloads) == sorted({1, 2, 3} - {acknowledged})
         assert all(message.delivery_info["redelivered"] for message in again.messages)
+
+    def test_a_connection_closed_elsewhere_ends_the_wait(
+        self, connect: Callable[[], Connection], queue: Queue
+    ) -> None:
+        connection = connect()
+        Inbox(connection, queue)
+        raised: list[BaseException] = []
+
+        def wait() -> None:
+            try:
+                connection.drain_events()
+            except BaseException as exc:
+                raised.append(exc)
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        begun = monotonic()
+        connection.release()
+        waiting.join(3)
+        assert not waiting.is_alive()
+        assert monotonic() - begun < 2
+        assert isinstance(raised[0], RecoverableConnectionError)
 
     def test_no_more_arrive_than_the_prefetch_count(
         self, connect: Callable[[], Connection], queue: Queue

@@ -134,12 +134,26 @@ class TestFetching:
             assert wait - 0.05 <= monotonic() - begun < wait + LATE
 
     def test_a_passed_deadline_asks_for_what_is_there(self, session: Session, queue: str) -> None:
-        """fetch: "a deadline that has passed asks for what is there now"."""
+        """fetch: "even where the deadline has passed the store is asked once"."""
         begun = monotonic()
         assert session.fetch(Wants({queue: Want(1)}), 1, begun - 1) == []
         assert monotonic() - begun < LATE
         put(session, queue, b"1")
         assert bodies(session.fetch(Wants({queue: Want(1)}), 1, monotonic() - 1)) == [b"1"]
+
+    def test_a_fetch_that_does_not_wait_tells_what_is_there(
+        self, session: Session, queue: str
+    ) -> None:
+        """fetch: "Without wait it is asked once what it has"."""
+        wants = Wants({queue: Want(1)})
+        begun = monotonic()
+        assert session.fetch(wants, 1, soon(), wait=False) == []
+        assert monotonic() - begun < LATE
+        put(session, queue, b"1")
+        assert bodies(session.fetch(wants, 1, soon(), wait=False)) == [b"1"]
+        session.interrupt()
+        put(session, queue, b"2")
+        assert bodies(session.fetch(wants, 1, soon(), wait=False)) == [b"2"]
 
     def test_an_interrupt_ends_a_waiting_fetch(self, session: Session, queues: list[str]) -> None:
         """interrupt: "Make the fetch that waits in another thread return"."""

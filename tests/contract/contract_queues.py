@@ -77,7 +77,7 @@ class TestQueues:
         claimed = fetch(session, queue, 1)
         assert session.purge(queue, soon()) == 2
         assert settle(session, releases=[Release(claimed[0])]) == []
-        assert bodies(fetch(session, queue, 2, within=1)) == bodies(claimed)
+        assert bodies(fetch(session, queue, 2, within=0.4)) == bodies(claimed)
 
     @pytest.mark.capability("exact_size")
     def test_the_size_counts_what_is_ready(

@@ -49,7 +49,7 @@ class TestSettling:
         put(commands, queue, b"1", b"2")
         first, second = fetch(receiving, queue, 2)
         assert settle(commands, acks=[first], releases=[Release(second)]) == []
-        assert bodies(fetch(receiving, queue, 2, within=1)) == bodies([second])
+        assert bodies(fetch(receiving, queue, 2, within=0.4)) == bodies([second])
 
     def test_a_claim_outlives_the_session_that_made_it(
         self, opened: Opened, other: Session, queue: str
@@ -159,7 +159,7 @@ class TestSettling:
         assert len(claimed) == 45
         acks, releases = claimed[::2], [Release(d) for d in claimed[1::2]]
         assert settle(session, acks, releases) == []
-        again = fetch(session, queue, 45, within=1)
+        again = fetch(session, queue, 45, within=0.4)
         assert sorted(bodies(again)) == sorted(bodies(claimed[1::2]))
 
     def test_settling_twice_is_told(self, session: Session, queue: str) -> None:
@@ -170,7 +170,7 @@ class TestSettling:
         assert settle(session, [first]) == [first]
         assert settle(session, [], [Release(second)]) == []
         assert settle(session, [second]) == [second]
-        assert bodies(fetch(session, queue, 2, within=1)) == bodies([second])
+        assert bodies(fetch(session, queue, 2, within=0.4)) == bodies([second])
 
     def test_nothing_to_settle_is_fine(self, session: Session) -> None:
         """settle: no acknowledgement, no release, nothing lost."""

@@ -78,7 +78,7 @@ class Channel(StdChannel):
         self._default_window = 0
         self._ledger: Ledger[Delivery] = Ledger()
         self._got = 0
-        self._tags = itertools.count(1)
+        self._next_tag = itertools.count(1).__next__
         self._consumers: dict[str, Consumer] = {}
         self._use(connection)
 
@@ -439,7 +439,7 @@ class Channel(StdChannel):
 
     def deliver(self, delivery: Delivery) -> None:
         """Hand a delivery to its consumer's callback, and wait for its acknowledgement."""
-        tag = next(self._tags)
+        tag = self._next_tag()
         self._ledger[tag] = delivery
         delivery.consumer.callback(from_delivery(self, tag, delivery))
 
@@ -449,7 +449,7 @@ class Channel(StdChannel):
             # The queue has consumers of both kinds.
             self._settle((delivery,), (), None)
             delivery.taken = True
-        delivery.consumer.callback(from_delivery(self, next(self._tags), delivery))
+        delivery.consumer.callback(from_delivery(self, self._next_tag(), delivery))
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> VirtualMessage | None:
         """Take one message without consuming, `None` where there is none ready.
@@ -464,7 +464,7 @@ class Channel(StdChannel):
             if not self._exists(queue):
                 raise self._no_queue(queue, (60, 70), "Basic.get")
             return None
-        tag = next(self._tags)
+        tag = self._next_tag()
         if not delivery.taken:
             if no_ack:
                 self._settle((delivery,), (), None)
@@ -490,15 +490,17 @@ class Channel(StdChannel):
             delivery = self._ledger.pop(delivery_tag)
         except KeyError:
             raise self._unknown_tag(delivery_tag) from None
+        lost: Sequence[Delivery] = ()
         claims = self._claims
-        if claims is not None:
-            lost = claims.pop(delivery.token, None) is None
-        else:
-            lost = bool(self._settle((delivery,), (), None))
-        if lost:
-            raise self._lease_lost((delivery,))
+        if claims is None:
+            # The answer may be that of an earlier one.
+            lost = self._settle((delivery,), (), None)
+        elif claims.pop(delivery.token, None) is None:
+            lost = (delivery,)
         if self._limited or delivery.consumer is None:
             self._make_room(delivery)
+        if lost:
+            raise self._lease_lost(lost)
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Refuse a delivery: requeue it, or drop it.

@@ -12,6 +12,7 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from kombu.exceptions import RecoverableConnectionError
 from kombu.transport.backend import Want, Wants
 
 from .prefetch import UNLIMITED, Window
@@ -28,6 +29,9 @@ __all__ = ("Consumer", "Receiver")
 #: A batch for consumers without a prefetch limit grows only while each is used up within this
 #: time (seconds): a slow handler then never holds more than one message that others could have.
 QUICK = 0.01
+
+#: How long `Receiver.close` waits for a thread that is fetching (seconds): it was interrupted.
+LEAVING = 1.0
 
 #: How long one blocking fetch may last (seconds); the caller comes back until its own deadline.
 LONGEST_WAIT = 3600.0
@@ -112,6 +116,7 @@ class Receiver:
         self._stale: set[str] = set()
         self._roomy: set[str] = set()
         self._fetching = threading.Lock()
+        self._closed = False
         self._waiting_for_room = False
         self._changed = threading.Event()
 
@@ -201,6 +206,10 @@ class Receiver:
                     pass  # another thread was quicker
                 finally:
                     self._fetching.release()
+            if self._closed:
+                raise RecoverableConnectionError(
+                    "The connection was closed while a thread waited for its messages"
+                )
             now = monotonic()
             if timeout is None:
                 deadline = now + LONGEST_WAIT
@@ -280,6 +289,15 @@ class Receiver:
 
     def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
         """Put what was fetched into the buffer, each for a consumer."""
+        if len(self._by_queue) == 1 and not self.limited and deliveries:
+            # One queue, one consumer, no limit: nothing to choose.
+            ring = self._by_queue.get(deliveries[0].queue)
+            if ring is not None and len(ring) == 1:
+                only = ring[0]
+                for delivery in deliveries:
+                    delivery.consumer = only
+                self.arrived.extend(deliveries)
+                return
         strays = []
         append = self.arrived.append
         queue: str | None = None
@@ -347,12 +365,25 @@ class Receiver:
     def close(self) -> Session | None:
         """Stop receiving and give back what no callback has seen.
 
-        Returns the session, for the caller to close.
+        Returns the session, for the caller to close.  A thread that waits for messages gets a
+        `RecoverableConnectionError`.
         """
+        self._closed = True
         self._by_queue = {}
         self.limited.clear()
         self._roomy.clear()
         self._consumers_changed("")
-        self._give_back_orphans()
-        session, self._session = self._session, None
+        # A session is one thread's at a time: whoever fetches has been interrupted and leaves it.
+        left = self._fetching.acquire(timeout=LEAVING)
+        try:
+            self._give_back_orphans()
+            session, self._session = self._session, None
+        finally:
+            if left:
+                self._fetching.release()
         return session
+
+    def forked(self) -> None:
+        """Make the locks anew: another thread may have held them when the process forked."""
+        self._fetching = threading.Lock()
+        self._changed = threading.Event()

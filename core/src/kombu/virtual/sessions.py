@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from kombu.transport.backend import Broadcast, Leasing, Moving, Session
+from kombu.transport.backend import Broadcast, Leasing, Moving, Session, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,38 +17,55 @@ if TYPE_CHECKING:
 
 __all__ = ("one_at_a_time", "settle_of")
 
-#: What a session may be asked for; what a backend has beyond (shorter ways, for threads that know
-#: what they do) stays hidden behind the lock.
-_LOCKED = frozenset(
-    name
-    for protocol in (Session, Leasing, Moving, Broadcast)
-    for name in vars(protocol)
-    if not name.startswith("_")
-) - {"interrupt"}
+#: How long an operation without a deadline waits for another thread's to end (seconds).
+LONGEST_TURN = 30.0
+
+#: What a session may be asked for, and which argument is the deadline; what a backend has beyond
+#: (shorter ways, for threads that know what they do) stays hidden behind the lock.
+_LOCKED = {
+    name: function.__code__.co_varnames.index("deadline") - 1
+    for protocol in (Session, Leasing, Moving, Broadcast, Topology)
+    for name, function in vars(protocol).items()
+    if not name.startswith("_") and "deadline" in function.__code__.co_varnames
+}
 
 
 class _OneAtATime:
-    """A session behind a lock, for stores whose sessions do not stand several threads."""
+    """A session behind a lock, for stores whose sessions do not stand several threads.
+
+    What the session has is an attribute of the instance: since Python 3.12 an ``isinstance`` with a
+    protocol sees nothing that ``__getattr__`` makes.
+    """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._lock = threading.RLock()
+        lock = threading.RLock()
+        for name, position in _LOCKED.items():
+            method = getattr(session, name, None)
+            if method is not None:
+                setattr(self, name, _behind(lock, method, position))
+        self.interrupt = session.interrupt
+        if isinstance(session, Topology):
+            # Told without I/O, from what the session heard last.
+            self.fresh = session.fresh
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "interrupt":
-            return self._session.interrupt
-        if name not in _LOCKED:
-            raise AttributeError(name)
-        method = getattr(self._session, name)
-        lock = self._lock
 
-        def locked(*args: Any, **kwargs: Any) -> Any:
-            with lock:
-                return method(*args, **kwargs)
+def _behind(lock: threading.RLock, method: Callable[..., Any], position: int) -> Any:
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        if not lock.acquire(blocking=False):
+            deadline = args[position] if position < len(args) else kwargs.get("deadline")
+            # A caller that waits for no answer still waits for the line.
+            patience = LONGEST_TURN if deadline is None else max(deadline - monotonic(), 0)
+            if not lock.acquire(timeout=patience):
+                raise TimeoutError(
+                    f"{method.__name__} had no turn in time: another thread uses the connection. "
+                    "Give it more time, or each thread a connection of its own"
+                )
+        try:
+            return method(*args, **kwargs)
+        finally:
+            lock.release()
 
-        # Kept, so that the next look-up is an ordinary attribute.
-        setattr(self, name, locked)
-        return locked
+    return locked
 
 
 def one_at_a_time(session: Session) -> Session:

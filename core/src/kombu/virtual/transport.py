@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+import weakref
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -15,7 +17,7 @@ from kombu.exceptions import (
 )
 from kombu.exchange_types import BUILTIN, LinearTable
 from kombu.transport import base
-from kombu.transport.backend import Envelope, Release, Role, Want, Wants
+from kombu.transport.backend import Envelope, Release, Role, Topology, Want, Wants
 from kombu.transport.options import Options, parse_options
 
 from .channel import Channel
@@ -23,6 +25,7 @@ from .channel import Channel as VirtualChannel
 from .declarations import Declarations
 from .receiver import Receiver
 from .sessions import one_at_a_time, settle_of
+from .shared import SharedDeclarations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
     Put = Callable[[Envelope], None]
 
 __all__ = ("Management", "Transport", "new_table", "transport_class_for")
+
+
+#: How many queues ``basic.get`` remembers; reply queues have names of their own each.
+MAX_GET_WANTS = 256
 
 
 def new_table(exchange_type: str) -> Table:
@@ -134,6 +141,8 @@ class Transport(base.Transport):
             self.session = session if capabilities.concurrent_sessions else one_at_a_time(session)
             # A store inside this process shares its declarations between all its connections.
             self.declarations = getattr(backend, "declarations", None) or self.declarations
+            if isinstance(self.session, Topology):
+                self.declarations = SharedDeclarations(new_table, self.session, self.deadline)
             self.routes = self.declarations.new_cache()
             self.settle = settle_of(self.session, self.deadline)
             # A store inside this process may hand out its claims by token: forgetting one is all
@@ -143,6 +152,7 @@ class Transport(base.Transport):
                 self._open_receiving, self._give_back, capabilities.fetch_batch
             )
             self._arrived = self.receiver.arrived
+            _open.add(self)
             # A backend may hand out a shorter way to one of its queues than `Session.put`.
             self._putter: Callable[[str], Put] = getattr(self.session, "putter", self._put_one_way)
         return self
@@ -164,6 +174,15 @@ class Transport(base.Transport):
             receiving.close(deadline)
         self.session.close(deadline)
         backend.close(deadline)
+
+    def forked(self) -> None:
+        """Called in the child of a fork: the connection stays the parent's."""
+        self._lock = threading.RLock()
+        self._getting = threading.Lock()
+        self.declarations.forked()
+        if self._backend is not None:
+            self.receiver.forked()
+            self._backend.forked()
 
     def verify_connection(self, connection: Any) -> bool:
         """Whether the store is open."""
@@ -262,9 +281,11 @@ class Transport(base.Transport):
         # Kept, so that a session which prepares for a set of queues need not do it at each call.
         wants = self._get_wants.get((queue, no_ack))
         if wants is None:
+            if len(self._get_wants) >= MAX_GET_WANTS:
+                self._get_wants.clear()
             wants = self._get_wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
         with self._getting:
-            deliveries = self.session.fetch(wants, 1, monotonic())
+            deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
         return deliveries[0] if deliveries else None
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
@@ -291,6 +312,18 @@ class Transport(base.Transport):
     def default_connection_params(self) -> dict[str, Any]:
         """Host and port to use where the URL names none."""
         return {"port": self.default_port, "hostname": "localhost"}
+
+
+#: Transports that were connected, for the child of a fork.
+_open: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for transport in list(_open):
+        transport.forked()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _put_copy(put: Put, envelope: Envelope) -> None:

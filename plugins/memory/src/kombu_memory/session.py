@@ -105,13 +105,15 @@ class MemorySession:
 
     # -- receiving ---------------------------------------------------------------------------
 
-    def fetch(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
+    def fetch(
+        self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
+    ) -> list[Delivery]:
         """Claim what is there; wait for the first message until `deadline`."""
         if wants is not self._wants:
             self._want(wants)
         if self._store.has_leases:
-            return self._fetch_with_leases(limit, deadline)
-        return self._take(limit) or self._wait(limit, deadline)
+            return self._fetch_with_leases(limit, deadline if wait else 0.0)
+        return self._take(limit) or (self._wait(limit, deadline) if wait else [])
 
     def _want(self, wants: Wants) -> None:
         self._unwatch()

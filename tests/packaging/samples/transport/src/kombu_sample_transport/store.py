@@ -77,9 +77,11 @@ class StoreSession:
             self._changed.notify_all()
         return ()
 
-    def fetch(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
+    def fetch(
+        self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
+    ) -> list[Delivery]:
         with self._changed:
-            while not (taken := self._take(wants, limit)) and not self._interrupted:
+            while not (taken := self._take(wants, limit)) and wait and not self._interrupted:
                 if not self._changed.wait(max(0.0, deadline - time.monotonic())):
                     break
             self._interrupted = False
