@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ("Interrupted", "Interruption", "deferred")
 
 
-class Interrupted(Exception):  # noqa: N818  it is no error
+class Interrupted(Exception):
     """The user, or the system, asked to end.
 
     Args:
@@ -36,7 +36,7 @@ class Interruption:
     def __init__(self) -> None:
         self._signum = 0
 
-    def note(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  a handler's
+    def note(self, signum: int, frame: FrameType | None) -> None:
         """Remember a signal; the second one raises `KeyboardInterrupt` at once."""
         if self._signum:
             raise KeyboardInterrupt

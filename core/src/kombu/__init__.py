@@ -55,7 +55,7 @@ class version_info_t(NamedTuple):  # noqa: N801  documented name
     serial: str
 
 
-VERSION = version_info = version_info_t(*map(int, __version__.split(".")), "", "")
+VERSION = version_info = version_info_t(6, 0, 0, "", "")
 
 _HOMES = {
     "BrokerConnection": "kombu.connection",

@@ -32,7 +32,7 @@ class Object:
 
     attrs: ClassVar[tuple[tuple[str, Callable[[Any], Any] | None], ...]] = ()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002  documented signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         for name, convert in self.attrs:
             value = kwargs.get(name)
             if value is not None:
@@ -78,7 +78,7 @@ class MaybeChannelBound(Object):
 
     def bind(self: _Bound, channel: Any) -> _Bound:
         """A copy bound to `channel`."""
-        return copy(self)._bind_here(channel)
+        return copy(self)._bind_here(channel)  # noqa: SLF001  a copy of ourselves
 
     def maybe_bind(self: _Bound, channel: Any) -> _Bound:
         """Bind this very object, unless it is bound or there is no channel."""

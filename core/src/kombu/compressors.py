@@ -23,7 +23,7 @@ _BROTLI = ("brotli", "brotlicffi")
 _ZSTD = ("compression.zstd", "backports.zstd", "pyzstd", "zstandard")
 
 
-class CompressorNotInstalled(KombuError, KeyError):  # noqa: N818 - as SerializerNotInstalled
+class CompressorNotInstalled(KombuError, KeyError):
     """No compressor is known for a name or content type, or its package is not installed."""
 
     def __str__(self) -> str:

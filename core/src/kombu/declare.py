@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .exceptions import RecoverableConnectionError
 
 if TYPE_CHECKING:
-    from .abstract import MaybeChannelBound
+    from .entity import Exchange, Queue
 
 __all__ = ("DeclaredEntities", "maybe_declare")
 
@@ -41,7 +41,7 @@ class DeclaredEntities(set[int]):
 
 
 def maybe_declare(
-    entity: MaybeChannelBound, channel: Any = None, retry: bool = False, **retry_policy: Any
+    entity: Exchange | Queue, channel: Any = None, retry: bool = False, **retry_policy: Any
 ) -> bool:
     """Declare an exchange or queue, unless that was done on this connection.
 
@@ -79,7 +79,7 @@ def maybe_declare(
     if retry:
         client.ensure(entity, entity.declare, **retry_policy)(channel=channel)
     else:
-        entity.declare(channel=channel)  # type: ignore[attr-defined]  exchanges and queues have it
+        entity.declare(channel=channel)
     if entity.can_cache_declaration:
         declared.add(known)
         declared.remember(original)

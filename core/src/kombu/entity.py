@@ -130,9 +130,7 @@ class Exchange(MaybeChannelBound):
 
     def _can_declare(self) -> bool:
         return bool(
-            self.name
-            and not self.no_declare
-            and not self.name.startswith(INTERNAL_EXCHANGE_PREFIX)
+            self.name and not self.no_declare and not self.name.startswith(INTERNAL_EXCHANGE_PREFIX)
         )
 
     def declare(
@@ -240,9 +238,7 @@ class Exchange(MaybeChannelBound):
             if_unused: Only where nothing is bound to it.
             nowait: Do not wait for the broker's answer.
         """
-        return self.channel.exchange_delete(
-            exchange=self.name, if_unused=if_unused, nowait=nowait
-        )
+        return self.channel.exchange_delete(exchange=self.name, if_unused=if_unused, nowait=nowait)
 
     def binding(
         self,
@@ -601,9 +597,7 @@ class Queue(MaybeChannelBound):
         """Stop a consumer."""
         return self.channel.basic_cancel(consumer_tag)
 
-    def delete(
-        self, if_unused: bool = False, if_empty: bool = False, nowait: bool = False
-    ) -> Any:
+    def delete(self, if_unused: bool = False, if_empty: bool = False, nowait: bool = False) -> Any:
         """Delete the queue from the broker.
 
         Args:
@@ -653,8 +647,8 @@ class Queue(MaybeChannelBound):
                 ``queue_auto_delete`` and ``queue_exclusive``.
         """
         exchange = Exchange(
-            options.get("exchange"),  # type: ignore[arg-type]  None: the default exchange
-            type=options.get("exchange_type"),  # type: ignore[arg-type]
+            options.get("exchange") or "",
+            type=options.get("exchange_type") or "",
             delivery_mode=options.get("exchange_delivery_mode") or options.get("delivery_mode"),
             durable=_first(options, "exchange_durable", "durable"),
             auto_delete=_first(options, "exchange_auto_delete", "auto_delete"),

@@ -47,7 +47,9 @@ TimeoutError = builtins.TimeoutError  # noqa: A001
 
 
 def reraise(
-    tp: type[BaseException], value: BaseException, tb: TracebackType | None = None
+    tp: type[BaseException],  # noqa: ARG001  documented signature
+    value: BaseException,
+    tb: TracebackType | None = None,
 ) -> NoReturn:
     """Raise `value` with the traceback `tb` (``tp`` is kept for its documented signature)."""
     if value.__traceback__ is not tb:

@@ -25,7 +25,7 @@ __all__ = (
 Matcher = Any  # Callable[..., object]: its result is taken as true or false
 
 
-class MatcherNotInstalled(Exception):  # noqa: N818 - the documented name
+class MatcherNotInstalled(Exception):
     """No matcher is registered under a name."""
 
 

@@ -87,7 +87,7 @@ class Message:
         postencode: str | None = None,
         accept: Any = None,
         channel: Any = None,
-        **kwargs: Any,  # noqa: ARG002  documented: what a transport adds is passed over
+        **kwargs: Any,
     ) -> None:
         self.channel = channel
         self.delivery_tag = delivery_tag
@@ -167,32 +167,26 @@ class Message:
         if self._state != "RECEIVED":
             if self._state == "NO_ACK":
                 return False
-            raise MessageStateError(
-                f"Message already acknowledged with state: {self._state}"
-            )
+            raise MessageStateError(f"Message already acknowledged with state: {self._state}")
         return channel.no_ack_consumers is None or not self._came_without_ack(channel)
 
     def _came_without_ack(self, channel: Any) -> bool:
         # How a native transport tells; the virtual ones say so in the state.
         return self.delivery_info.get("consumer_tag") in channel.no_ack_consumers
 
-    def ack_log_error(
-        self, logger: Logger, errors: Any, multiple: bool = False
-    ) -> None:
-        """Like `ack`, but log one of `errors` (a class or a tuple of them) instead of raising it."""
+    def ack_log_error(self, logger: Logger, errors: Any, multiple: bool = False) -> None:
+        """Like `ack`, but log an exception of `errors` (a class or several) and go on."""
         try:
             self.ack(multiple=multiple)
         except errors as exc:
             logger.critical("Couldn't ack %r, reason:%r", self.delivery_tag, exc, exc_info=True)
 
     def reject_log_error(self, logger: Logger, errors: Any, requeue: bool = False) -> None:
-        """Like `reject`, but log one of `errors` instead of raising it."""
+        """Like `reject`, but log an exception of `errors` and go on."""
         try:
             self.reject(requeue=requeue)
         except errors as exc:
-            logger.critical(
-                "Couldn't reject %r, reason: %r", self.delivery_tag, exc, exc_info=True
-            )
+            logger.critical("Couldn't reject %r, reason: %r", self.delivery_tag, exc, exc_info=True)
 
     def decode(self) -> Any:
         """Deserialize the body; the result is remembered.
@@ -214,7 +208,9 @@ class Message:
             self.body, self.content_type, self.content_encoding, accept=self.accept
         )
 
-    def _reraise_error(self, callback: Callable[[Message, BaseException], Any] | None = None) -> None:
+    def _reraise_error(
+        self, callback: Callable[[Message, BaseException], Any] | None = None
+    ) -> None:
         """Raise what went wrong while the message was received, or give it to `callback`."""
         _, exc, tb = self.errors[0]
         if callback is None:

@@ -7,9 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import serialization
-from .abstract import MaybeChannelBound
-from .declare import maybe_declare
 from .compression import compress
+from .declare import maybe_declare
 from .entity import Exchange, Queue, maybe_delivery_mode
 from .exceptions import ContentDisallowed
 from .transport.backend import Envelope
@@ -119,7 +118,7 @@ class Producer:
 
     def _opened(self, channel: Any) -> None:
         exchange = self.exchange
-        if exchange._is_bound:
+        if exchange.is_bound:
             # It is our own copy.
             exchange.revive(channel)
         else:
@@ -152,7 +151,7 @@ class Producer:
             self.exchange.declare()
 
     def maybe_declare(
-        self, entity: MaybeChannelBound | None, retry: bool = False, **retry_policy: Any
+        self, entity: Exchange | Queue | None, retry: bool = False, **retry_policy: Any
     ) -> bool | None:
         """Declare `entity`, unless that was done on this connection."""
         if entity is None:
@@ -510,9 +509,7 @@ class Consumer:
             # Only the last answer is waited for, where the broker can leave the others out.
             self._basic_consume(queue, no_ack=no_ack, nowait=position < len(queues))
 
-    def _basic_consume(
-        self, queue: Queue, no_ack: bool | None = None, nowait: bool = True
-    ) -> str:
+    def _basic_consume(self, queue: Queue, no_ack: bool | None = None, nowait: bool = True) -> str:
         tag = self._active_tags.get(queue.name)
         if tag is None:
             tag = f"{self.tag_prefix or ''}{next(self._tags)}"

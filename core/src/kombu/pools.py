@@ -92,7 +92,7 @@ class ProducerPool(Resource):
         """Nothing is held open."""
 
 
-class PoolGroup(EqualityDict):
+class PoolGroup(EqualityDict[Any, Any]):
     """Pools by what they are of; a missing one is made.
 
     Args:
@@ -137,7 +137,8 @@ class Connections(PoolGroup):
 
     def create(self, connection: Any, limit: int) -> ConnectionPool:
         """A pool of connections like `connection`."""
-        return connection.Pool(limit=limit)
+        pool: ConnectionPool = connection.Pool(limit=limit)
+        return pool
 
 
 class Producers(PoolGroup):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu import exceptions, plugins
@@ -99,10 +98,14 @@ class Connection:
         failover_strategy: Any = "round-robin",
         alternates: list[str] | None = None,
         credential_provider: Any = None,
-        **kwargs: Any,  # noqa: ARG002  documented signature
+        **kwargs: Any,
     ) -> None:
         self.alt = split_hosts(hostname, alternates)
-        first = self.alt[0] if self.alt and (not isinstance(hostname, str) or ";" in hostname) else hostname
+        first = (
+            self.alt[0]
+            if self.alt and (not isinstance(hostname, str) or ";" in hostname)
+            else hostname
+        )
         given = ConnectionParams(
             userid=userid,
             password=password,
@@ -299,7 +302,7 @@ class Connection:
     @contextmanager
     def _reraise_as_library_errors(
         self,
-        ConnectionError: type[Exception] = exceptions.OperationalError,  # noqa: A002, N803
+        ConnectionError: type[Exception] = exceptions.OperationalError,  # noqa: N803
         ChannelError: type[Exception] = exceptions.OperationalError,  # noqa: N803
     ) -> Iterator[None]:
         """Raise recoverable errors of the transport as the library's own."""
@@ -322,17 +325,18 @@ class Connection:
     def _establish_connection(self) -> Any:
         return self.transport.establish_connection()
 
-    def collect(self, socket_timeout: float | None = None) -> None:  # noqa: ARG002  documented
+    def collect(self, socket_timeout: float | None = None) -> None:
         """Let go of a lost connection, without talking to the broker as far as possible."""
         transport, connection = self._transport, self._connection
         self._default_channel = None
         self._connection = None
         self.declared_entities.clear()
         if transport is not None and connection is not None:
+            lost = (*self.connection_errors, *self.channel_errors)
             try:
                 transport.close_connection(connection)
-            except (*self.connection_errors, *self.channel_errors, AttributeError):
-                pass  # it is lost already
+            except lost:
+                logger.debug("while letting go of %s", self.as_uri(), exc_info=True)
 
     def close(self) -> None:
         """Close the connection (it is opened again when it is used)."""
@@ -747,7 +751,7 @@ class Connection:
         self, channel: Any = None, *args: Any, **kwargs: Any
     ) -> Producer:
         """A `kombu.Producer` on this connection."""
-        from kombu.messaging import Producer  # noqa: PLC0415
+        from kombu.messaging import Producer
 
         return Producer(channel or self, *args, **kwargs)
 
@@ -755,7 +759,7 @@ class Connection:
         self, queues: Any = None, channel: Any = None, *args: Any, **kwargs: Any
     ) -> Consumer:
         """A `kombu.Consumer` on this connection."""
-        from kombu.messaging import Consumer  # noqa: PLC0415
+        from kombu.messaging import Consumer
 
         return Consumer(channel or self, queues, *args, **kwargs)
 
@@ -770,7 +774,7 @@ class Connection:
         **kwargs: Any,
     ) -> SimpleQueue:
         """A `kombu.simple.SimpleQueue` on this connection."""
-        from kombu.simple import SimpleQueue  # noqa: PLC0415
+        from kombu.simple import SimpleQueue
 
         return SimpleQueue(
             channel or self, name, no_ack, queue_opts, queue_args, exchange_opts, **kwargs
@@ -787,7 +791,7 @@ class Connection:
         **kwargs: Any,
     ) -> SimpleBuffer:
         """A `kombu.simple.SimpleBuffer` on this connection."""
-        from kombu.simple import SimpleBuffer  # noqa: PLC0415
+        from kombu.simple import SimpleBuffer
 
         return SimpleBuffer(
             channel or self, name, no_ack, queue_opts, queue_args, exchange_opts, **kwargs
@@ -795,13 +799,13 @@ class Connection:
 
     def Pool(self, limit: int | None = None, **kwargs: Any) -> ConnectionPool:  # noqa: N802
         """A pool of connections like this one."""
-        from .pools import ConnectionPool  # noqa: PLC0415
+        from .pools import ConnectionPool
 
         return ConnectionPool(self, limit, **kwargs)
 
     def ChannelPool(self, limit: int | None = None, **kwargs: Any) -> ChannelPool:  # noqa: N802
         """A pool of channels of this connection."""
-        from .pools import ChannelPool  # noqa: PLC0415
+        from .pools import ChannelPool
 
         return ChannelPool(self, limit, **kwargs)
 

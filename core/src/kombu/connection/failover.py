@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ("FAILOVER_STRATEGIES", "resolve_strategy", "round_robin")
 
+
 def round_robin(hosts: Iterable[str]) -> Iterator[str]:
     """One after the other, for ever."""
     return cycle(hosts)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.utils.url import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ("ConnectionParams", "parse_params", "split_hosts")
 

@@ -34,6 +34,6 @@ class DirectTable:
             if not same_key:
                 del self._by_key[binding.routing_key]
 
-    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:  # noqa: ARG002
+    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:
         """The bindings with this very key."""
         return self._by_key.get(routing_key, ())

@@ -30,6 +30,6 @@ class FanoutTable:
         """Remove a binding; unknown ones are ignored."""
         self._bindings.remove(binding)
 
-    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:  # noqa: ARG002
+    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:
         """Every binding."""
         return self._bindings

@@ -51,6 +51,6 @@ class HeadersTable:
         """Remove a binding; unknown ones are ignored."""
         self._bindings.remove(binding)
 
-    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:  # noqa: ARG002
+    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:
         """The bindings whose arguments fit the headers."""
         return [b for b in self._bindings if _fits(b.arguments or {}, headers)]

@@ -69,7 +69,7 @@ class TopicTable:
                 break
             del parent.children[word]
 
-    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:  # noqa: ARG002
+    def match(self, routing_key: str, headers: Mapping[str, Any]) -> Iterable[Binding]:
         """The bindings whose pattern fits; each once, though it may fit in several ways."""
         # The places that the words read so far can have led to.  Stepping all of them word by
         # word keeps a pattern with several # from costing exponential time.  A dictionary, not a

@@ -51,7 +51,7 @@ class PluginError(KombuError):
         return type(self), (self.key, self.message)
 
 
-class PluginNotFound(PluginError, KeyError, ImportError):  # noqa: N818
+class PluginNotFound(PluginError, KeyError, ImportError):
     """No installed distribution provides the name.
 
     It is a `KeyError`, as documented for unknown transports, and an `ImportError`, as for a driver
@@ -59,11 +59,11 @@ class PluginNotFound(PluginError, KeyError, ImportError):  # noqa: N818
     """
 
 
-class PluginConflict(PluginError):  # noqa: N818
+class PluginConflict(PluginError):
     """Several distributions provide one name; which is meant is not for us to guess."""
 
 
-class PluginVersionMismatch(PluginError, VersionMismatch):  # noqa: N818
+class PluginVersionMismatch(PluginError, VersionMismatch):
     """The plugin was written for another interface than that of this core."""
 
 

@@ -20,12 +20,13 @@ Rules that hold for every method:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from .capabilities import Capabilities
 
 __all__ = (
@@ -41,6 +42,7 @@ __all__ = (
     "QueueSpec",
     "Rejected",
     "Release",
+    "Remembering",
     "Role",
     "Session",
     "Topology",
@@ -228,13 +230,13 @@ class Release(NamedTuple):
     delivery: Delivery
     front: bool = True
     delay: float = 0.0
-    count: bool = True
+    count: bool = True  # type: ignore[assignment]  # hides tuple.count, which nobody needs
 
 
 class Rejected(NamedTuple):
     """An item of a `Session.put` that was not stored, and why."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
     error: Exception
 
 
@@ -252,9 +254,7 @@ class Session(Protocol):
     def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
         """Like `declare_queue`, but create nothing: `None` where there is no such queue."""
 
-    def delete_queue(
-        self, name: str, deadline: float, *, if_empty: bool = False
-    ) -> int | None:
+    def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         """Delete the queue and its messages; return how many were ready, 0 where it was absent.
 
         With `if_empty`, a queue that holds ready messages stays and the answer is `None`.  Where
@@ -272,9 +272,8 @@ class Session(Protocol):
     def fetch(
         self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
     ) -> list[Delivery]:
-        """Claim up to `limit` messages, at most ``want.limit`` of each queue.
+        """Claim up to `limit` messages, ``want.limit`` at most of each queue; wait for the first.
 
-        Waits for the first one until `deadline`.
         Returns as soon as there is at least one, an empty list when there is none by the deadline
         or after `interrupt`; even where the deadline has passed the store is asked once.  Without
         `wait` it is asked once what it has, and `TimeoutError` is raised where it does not answer
@@ -415,7 +414,7 @@ class Broadcast(Protocol):
     def broadcast(
         self, exchange: str, routing_key: str, envelope: Envelope, deadline: float
     ) -> int | None:
-        """Send to all subscribers; return how many there were, `None` where the store won't tell."""
+        """Send to all subscribers; return their number, `None` where the store won't tell."""
 
     def subscribe(self, queue: str, exchange: str, pattern: str, deadline: float) -> None:
         """Have broadcasts of `exchange` that match `pattern` delivered as messages of `queue`."""
@@ -427,6 +426,18 @@ class Putting(Protocol):
 
     def putter(self, name: str) -> Callable[[Envelope], None]:
         """What to call with an envelope that nobody else keeps; the queue is created if absent."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A session whose claims are kept in this process, which makes acknowledging a look-up.
+
+    The caller may acknowledge by ``claims.pop(delivery.token, None)``, where `None` says that the
+    claim was lost.
+    """
+
+    #: What the backend claimed and did not settle, by token.
+    claims: dict[Any, Delivery]
 
 
 @runtime_checkable

@@ -88,13 +88,13 @@ class StdChannel:
     def Consumer(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  documented name
         """A `kombu.Consumer` on this channel."""
         # The upper layer is imported when it is asked for: documented convenience.
-        from kombu.messaging import Consumer  # noqa: PLC0415
+        from kombu.messaging import Consumer
 
         return Consumer(self, *args, **kwargs)
 
     def Producer(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  documented name
         """A `kombu.Producer` on this channel."""
-        from kombu.messaging import Producer  # noqa: PLC0415
+        from kombu.messaging import Producer
 
         return Producer(self, *args, **kwargs)
 
@@ -157,7 +157,7 @@ class Transport:
 
     implements: Implements = default_transport_capabilities.extend()
 
-    def __init__(self, client: Any, **kwargs: Any) -> None:  # noqa: ARG002  documented signature
+    def __init__(self, client: Any, **kwargs: Any) -> None:
         self.client = client
 
     def establish_connection(self) -> Any:
@@ -187,7 +187,7 @@ class Transport:
         """Version of the client library."""
         return "N/A"
 
-    def get_heartbeat_interval(self, connection: Any) -> float:  # noqa: ARG002
+    def get_heartbeat_interval(self, connection: Any) -> float:
         """Seconds between heartbeats, 0 for none."""
         return 0
 
@@ -197,7 +197,7 @@ class Transport:
     def unregister_from_event_loop(self, connection: Any, loop: Any) -> None:
         """Undo `register_with_event_loop`."""
 
-    def verify_connection(self, connection: Any) -> bool:  # noqa: ARG002
+    def verify_connection(self, connection: Any) -> bool:
         """Whether a connection is usable, as far as can be told without I/O."""
         return True
 
@@ -205,7 +205,7 @@ class Transport:
         """Called by the event loop when there is something to read."""
         _lacks(self, "on_readable")
 
-    def qos_semantics_matches_spec(self, connection: Any) -> bool:  # noqa: ARG002
+    def qos_semantics_matches_spec(self, connection: Any) -> bool:
         """Whether ``basic.qos`` without ``global`` bounds the channel, as AMQP 0-9-1 has it.
 
         RabbitMQ reads it as a bound for each consumer, and so do the virtual transports here.
@@ -216,7 +216,7 @@ class Transport:
         """A URL of a transport that reads URLs itself, without the password."""
         _lacks(self, "as_uri")
 
-    def get_manager(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002  documented signature
+    def get_manager(self, *args: Any, **kwargs: Any) -> Any:
         """What can be asked of the broker beside sending and receiving."""
         return self.Management(self)
 

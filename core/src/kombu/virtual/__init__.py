@@ -1,4 +1,4 @@
-"""AMQP's model over a backend: what `kombu.transport.virtual` documents, and the parts behind it."""
+"""AMQP's model over a backend: what `kombu.transport.virtual` documents, and its parts."""
 
 from __future__ import annotations
 

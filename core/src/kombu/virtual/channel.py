@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from kombu.exceptions import (
     ChannelError,
@@ -25,6 +25,7 @@ from kombu.utils.uuid import uuid
 from .envelope import from_payload
 from .ledger import Ledger
 from .message import Message, from_delivery
+from .message import Message as VirtualMessage
 from .prefetch import UNLIMITED, Window
 from .receiver import Consumer
 from .router import ExchangeSpec
@@ -32,7 +33,7 @@ from .router import ExchangeSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kombu.transport.backend import Delivery
+    from kombu.transport.backend import Delivery, Session
 
     from .transport import Transport
 
@@ -61,10 +62,10 @@ class Channel(StdChannel):
     is in order.
     """
 
-    Message = Message
+    Message: ClassVar[type[Message]] = Message
     takes_envelopes = True
 
-    def __init__(self, connection: Transport, **kwargs: Any) -> None:  # noqa: ARG002
+    def __init__(self, connection: Transport, **kwargs: Any) -> None:
         self.connection: Any = connection
         self.channel_id = connection.next_channel_id()
         self.closed = False
@@ -77,7 +78,7 @@ class Channel(StdChannel):
         self._default_window = 0
         self._ledger: Ledger[Delivery] = Ledger()
         self._got = 0
-        self._tags = itertools.count(1)
+        self._next_tag = itertools.count(1).__next__
         self._consumers: dict[str, Consumer] = {}
         self._use(connection)
 
@@ -110,7 +111,6 @@ class Channel(StdChannel):
         """
         self._check_open("Exchange.declare")
         name = exchange or f"amq.gen-{uuid()}"
-        type = type or "direct"
         standing = self._declarations.find_exchange(name)
         if passive:
             if standing is None:
@@ -121,7 +121,9 @@ class Channel(StdChannel):
                     404,
                 )
             return
-        wanted = ExchangeSpec(name, type, bool(durable), bool(auto_delete), arguments or None)
+        wanted = ExchangeSpec(
+            name, type or "direct", bool(durable), bool(auto_delete), arguments or None
+        )
         standing = self._declarations.declare_exchange(wanted)
         if standing != wanted:
             raise NotEquivalentError(
@@ -132,9 +134,7 @@ class Channel(StdChannel):
                 "Exchange.declare",
             )
 
-    def exchange_delete(
-        self, exchange: str, if_unused: bool = False, nowait: bool = False
-    ) -> None:
+    def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
         """Delete an exchange with its bindings; unknown ones are ignored.
 
         Raises:
@@ -330,7 +330,8 @@ class Channel(StdChannel):
         self, envelope: Envelope, exchange: str, routing_key: str
     ) -> tuple[Callable[[Envelope], None], ...]:
         self._check_open("Basic.publish")
-        return self.connection.resolve(exchange, routing_key, envelope.headers)
+        transport: Transport = self.connection
+        return transport.resolve(exchange, routing_key, envelope.headers)
 
     def _publish_carefully(
         self,
@@ -375,9 +376,7 @@ class Channel(StdChannel):
             self._session.declare_queue(QueueSpec(deadletter_queue), self._deadline())
             self.connection.put((deadletter_queue,), envelope)
 
-    def _to_envelope(
-        self, message: Any, exchange: str, routing_key: str
-    ) -> Envelope:
+    def _to_envelope(self, message: Any, exchange: str, routing_key: str) -> Envelope:
         try:
             envelope = from_payload(message)
         except TypeError as exc:
@@ -424,7 +423,7 @@ class Channel(StdChannel):
         return tag
 
     def basic_cancel(self, consumer_tag: str) -> None:
-        """Stop a consumer; what it received and did not settle stays its own.  Unknown tags are ignored."""
+        """Stop a consumer; what it received stays its own to settle.  Unknown tags are ignored."""
         self._check_open("Basic.cancel")
         self._cancel(consumer_tag)
 
@@ -440,7 +439,7 @@ class Channel(StdChannel):
 
     def deliver(self, delivery: Delivery) -> None:
         """Hand a delivery to its consumer's callback, and wait for its acknowledgement."""
-        tag = next(self._tags)
+        tag = self._next_tag()
         self._ledger[tag] = delivery
         delivery.consumer.callback(from_delivery(self, tag, delivery))
 
@@ -450,9 +449,9 @@ class Channel(StdChannel):
             # The queue has consumers of both kinds.
             self._settle((delivery,), (), None)
             delivery.taken = True
-        delivery.consumer.callback(from_delivery(self, next(self._tags), delivery))
+        delivery.consumer.callback(from_delivery(self, self._next_tag(), delivery))
 
-    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Message | None:
+    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> VirtualMessage | None:
         """Take one message without consuming, `None` where there is none ready.
 
         Raises:
@@ -465,7 +464,7 @@ class Channel(StdChannel):
             if not self._exists(queue):
                 raise self._no_queue(queue, (60, 70), "Basic.get")
             return None
-        tag = next(self._tags)
+        tag = self._next_tag()
         if not delivery.taken:
             if no_ack:
                 self._settle((delivery,), (), None)
@@ -512,9 +511,7 @@ class Channel(StdChannel):
         """
         self._reject([d for _, d in self._take(delivery_tag, multiple=False)], requeue)
 
-    def basic_nack(
-        self, delivery_tag: int, multiple: bool = False, requeue: bool = True
-    ) -> None:
+    def basic_nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True) -> None:
         """RabbitMQ's basic.nack: refuse a delivery, or all up to and including it."""
         self._reject([d for _, d in self._take(delivery_tag, multiple)], requeue)
 
@@ -657,15 +654,15 @@ class Channel(StdChannel):
         for queue, exchange, routing_key in self.list_bindings():
             yield {"source": exchange, "destination": queue, "routing_key": routing_key}
 
-    def message_to_python(self, raw_message: Any) -> Message:
+    def message_to_python(self, raw_message: Any) -> VirtualMessage:
         """A message in the form of 5.7's virtual transports as a `Message` of this channel."""
         if isinstance(raw_message, Message):
             return raw_message
         return self.Message(raw_message, channel=self)
 
     @property
-    def _session(self) -> Any:
-        return self.connection.session
+    def _session(self) -> Session:
+        return cast("Session", self.connection.session)
 
     def _exists(self, queue: str) -> bool:
         return self._session.find_queue(queue, self._deadline()) is not None

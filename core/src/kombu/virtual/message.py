@@ -1,5 +1,7 @@
 """The message of the virtual transports: a view on a delivery."""
 
+# ruff: noqa: SLF001  from_delivery sets up a message without calling its class
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar

@@ -217,7 +217,7 @@ class Receiver:
                 raise TimeoutError("timed out")
 
     def _fetch(self, now: float, deadline: float) -> None:
-        """Fill the buffer; it stays empty where nothing came by the deadline or consumers changed."""
+        """Fill the buffer, unless nothing came by the deadline or the consumers changed."""
         wants = self._wants
         self._waiting_for_room = bool(self.limited)
         try:
@@ -289,16 +289,26 @@ class Receiver:
 
     def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
         """Put what was fetched into the buffer, each for a consumer."""
+        if len(self._by_queue) == 1 and not self.limited and deliveries:
+            # One queue, one consumer, no limit: nothing to choose.
+            ring = self._by_queue.get(deliveries[0].queue)
+            if ring is not None and len(ring) == 1:
+                only = ring[0]
+                for delivery in deliveries:
+                    delivery.consumer = only
+                self.arrived.extend(deliveries)
+                return
         strays = []
         append = self.arrived.append
-        queue = consumer = None
+        queue: str | None = None
+        consumer: Consumer | None = None
         for delivery in deliveries:
             if delivery.queue is not queue:
                 queue = delivery.queue
-                ring = self._by_queue.get(queue, ())
+                ring = self._by_queue.get(queue)
                 # The only consumer of a queue, without a limit, gets all there is.
-                alone = len(ring) == 1 and queue not in self.limited
-                consumer = ring[0] if alone else None
+                alone = ring is not None and len(ring) == 1 and queue not in self.limited
+                consumer = ring[0] if ring and alone else None
             if consumer is not None:
                 delivery.consumer = consumer
                 append(delivery)
@@ -308,7 +318,7 @@ class Receiver:
             self._release(strays)
 
     def _assign(self, delivery: Delivery) -> bool:
-        """Choose whom a delivery is for: consumers of a queue take turns, those without room pass."""
+        """Choose whom a delivery is for: consumers take turns, those without room pass."""
         queue = delivery.queue
         ring = self._by_queue.get(queue)
         if not ring:

@@ -6,16 +6,15 @@ what was resolved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kombu.exchange_types.table import BindingSet
-from kombu.transport.backend import Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from kombu.exchange_types import Table
+    from kombu.transport.backend import Binding
 
 __all__ = ("ExchangeSpec", "Router", "Targets")
 
@@ -95,7 +94,7 @@ class Router:
         self._forget_destination(name, to_exchange=True)
 
     def bind(self, binding: Binding) -> None:
-        """Add a binding; an exchange that nobody declared routes as ``direct`` until somebody does."""
+        """Add a binding.  An exchange that nobody declared is ``direct`` until somebody does."""
         exchange = self._exchanges.get(binding.exchange)
         if exchange is None:
             exchange = _Exchange(None, self._new_table("direct"))

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Delivery, Release
 
-    Settle = Callable[
-        [Sequence[Delivery], Sequence[Release], float | None], Sequence[Delivery]
-    ]
+    Settle = Callable[[Sequence[Delivery], Sequence[Release], float | None], Sequence[Delivery]]
 
 __all__ = ("one_at_a_time", "settle_of")
 

@@ -10,14 +10,18 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from kombu.exceptions import ChannelLimitExceeded, OperationalError, RecoverableConnectionError
+from kombu.exceptions import (
+    ChannelError,
+    ChannelLimitExceeded,
+    RecoverableConnectionError,
+)
 from kombu.exchange_types import BUILTIN, LinearTable
 from kombu.transport import base
-from kombu.transport.backend import Backend, Envelope, Release, Role, Topology, Want, Wants
-from kombu.transport.capabilities import Capabilities
+from kombu.transport.backend import Envelope, Release, Role, Topology, Want, Wants
 from kombu.transport.options import Options, parse_options
 
 from .channel import Channel
+from .channel import Channel as VirtualChannel
 from .declarations import Declarations
 from .receiver import Receiver
 from .sessions import one_at_a_time, settle_of
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
 
     from kombu.exchange_types import Table
     from kombu.plugins import TransportSpec
-    from kombu.transport.backend import Delivery, Session
+    from kombu.transport.backend import Backend, Delivery, Session
+    from kombu.transport.capabilities import Capabilities
 
     Put = Callable[[Envelope], None]
 
@@ -49,11 +54,11 @@ def new_table(exchange_type: str) -> Table:
     if factory is not None:
         return factory()
     # Only a type that is not built in is looked up among the plugins.
-    from kombu import plugins  # noqa: PLC0415
+    from kombu import plugins
 
     spec = plugins.find_exchange_type(exchange_type)
     if spec is None:
-        raise base.ChannelError(
+        raise ChannelError(
             f"COMMAND_INVALID - unknown exchange type {exchange_type!r}: built in are "
             f"{', '.join(sorted(BUILTIN))}; others come with plugins "
             "(entry-point group kombu.exchange_types)",
@@ -85,7 +90,8 @@ class Management(base.Management):
 
 
 class Transport(base.Transport):
-    """A virtual transport: subclasses name their `Backend`, `options_class` and driver.
+    """A virtual transport: subclasses make their backend (`new_backend`), and name
+    their `options_class` and driver.
 
     A transport opens one session for commands and one to receive with; they belong to the
     transport, not to each channel.  Every method may be called by any thread.
@@ -94,8 +100,6 @@ class Transport(base.Transport):
     Channel: ClassVar[type[Channel]] = Channel
     Management: ClassVar[type[base.Management]] = Management
 
-    #: Makes the backend: called with the `kombu.Connection` and the parsed options.
-    Backend: ClassVar[Callable[[Any, Any], Backend] | None] = None
     options_class: ClassVar[type[Options]] = Options
 
     #: The most channels that a connection may have open, as in AMQP.
@@ -117,17 +121,19 @@ class Transport(base.Transport):
 
     # -- connection --------------------------------------------------------------------------
 
+    def new_backend(self) -> Backend:
+        """Make the backend, for `client` and `options`; subclasses say which."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its backend is")
+
     def establish_connection(self) -> Transport:
         """Open the store; returns the transport itself, which is its own connection.
 
         Raises:
             OSError: The store can't be reached within ``connect_timeout``.
         """
-        if self.Backend is None:
-            raise NotImplementedError(f"{type(self).__name__} names no Backend")
         timeout = self.client.connect_timeout
         deadline = monotonic() + (timeout or self.options.operation_timeout)
-        backend = self.Backend(self.client, self.options)
+        backend = self.new_backend()
         session = backend.open(Role.COMMAND, deadline)
         capabilities = backend.capabilities
         with self._lock:
@@ -148,9 +154,7 @@ class Transport(base.Transport):
             self._arrived = self.receiver.arrived
             _open.add(self)
             # A backend may hand out a shorter way to one of its queues than `Session.put`.
-            self._putter: Callable[[str], Put] = getattr(
-                self.session, "putter", self._put_one_way
-            )
+            self._putter: Callable[[str], Put] = getattr(self.session, "putter", self._put_one_way)
         return self
 
     def close_connection(self, connection: Any) -> None:
@@ -197,7 +201,7 @@ class Transport(base.Transport):
         """A number for a new channel."""
         return next(self._channel_ids)
 
-    def create_channel(self, connection: Any) -> Channel:
+    def create_channel(self, connection: Any) -> VirtualChannel:
         """Open a channel.
 
         Raises:
@@ -236,9 +240,7 @@ class Transport(base.Transport):
             delivery = self.receiver.wait(timeout)  # another thread was quicker
         delivery.consumer.deliver(delivery)
 
-    def resolve(
-        self, exchange: str, routing_key: str, headers: dict[str, Any]
-    ) -> tuple[Put, ...]:
+    def resolve(self, exchange: str, routing_key: str, headers: dict[str, Any]) -> tuple[Put, ...]:
         """What to call with an envelope to store it wherever a route leads."""
         return cast(
             "tuple[Put, ...]",
@@ -329,22 +331,25 @@ def _put_copy(put: Put, envelope: Envelope) -> None:
 
 
 def transport_class_for(spec: TransportSpec) -> type[Transport]:
-    """The transport class of a plugin that brings a backend and nothing else."""
-    from kombu.utils.imports import symbol_by_name  # noqa: PLC0415  only while connecting
+    """The transport class of a plugin that brings a backend and nothing else.
 
-    backend = symbol_by_name(spec.backend)
-    if not callable(backend):
-        raise OperationalError(f"{spec.backend} of transport {spec.name!r} is not a class")
-    return type(
-        f"{spec.name.title()}Transport",
-        (Transport,),
-        {
-            "__module__": backend.__module__,
-            "__doc__": spec.summary or f"The {spec.name} transport.",
-            "Backend": staticmethod(backend),
-            "options_class": getattr(backend, "options_class", Options),
-            "default_port": spec.default_port,
-            "driver_type": spec.driver_type,
-            "driver_name": spec.driver_name,
-        },
-    )
+    The backend is called with the `kombu.Connection` and the parsed options; its class may name
+    an ``options_class`` of its own.
+    """
+    # Only while the first connection of a scheme opens.
+    from kombu import plugins
+
+    make = plugins.load_object(spec, spec.backend or "")
+
+    class BackendTransport(Transport):
+        options_class = getattr(make, "options_class", Options)
+        default_port = spec.default_port
+        driver_type = spec.driver_type or spec.name
+        driver_name = spec.driver_name or spec.name
+
+        def new_backend(self) -> Backend:
+            return cast("Backend", make(self.client, self.options))
+
+    BackendTransport.__name__ = BackendTransport.__qualname__ = f"{spec.name.title()}Transport"
+    BackendTransport.__doc__ = spec.summary or f"The {spec.name} transport."
+    return BackendTransport

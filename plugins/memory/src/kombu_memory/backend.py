@@ -58,7 +58,7 @@ class MemoryBackend:
         """Exchanges and bindings, shared by all connections to the store."""
         return self.store.declarations
 
-    def open(self, role: Role, deadline: float) -> MemorySession:  # noqa: ARG002  one kind for all
+    def open(self, role: Role, deadline: float) -> MemorySession:
         """Open a session; nothing can go wrong."""
         return MemorySession(self)
 
@@ -69,6 +69,6 @@ class MemoryBackend:
     def forked(self) -> None:
         """The child has a copy of the store and no part in the parent's."""
 
-    def close(self, deadline: float) -> None:  # noqa: ARG002  there is nothing to wait for
+    def close(self, deadline: float) -> None:
         """Give back what was claimed and not settled."""
         give_back(self.store, self.claims)

@@ -52,7 +52,7 @@ class MemorySession:
     def declare_queue(
         self,
         spec: QueueSpec,
-        deadline: float,  # noqa: ARG002  nothing here waits
+        deadline: float,
     ) -> tuple[QueueSpec, int]:
         """Make the queue unless it is there."""
         queue = self._store.declare(spec)
@@ -61,7 +61,7 @@ class MemorySession:
     def find_queue(
         self,
         name: str,
-        deadline: float,  # noqa: ARG002  nothing here waits
+        deadline: float,
     ) -> tuple[QueueSpec, int] | None:
         """The queue as it stands."""
         queue = self._store.queues.get(name)
@@ -73,12 +73,12 @@ class MemorySession:
             return None
         return self._store.delete(name)
 
-    def size(self, name: str, deadline: float) -> int:  # noqa: ARG002  nothing here waits
+    def size(self, name: str, deadline: float) -> int:
         """Number of ready messages."""
         queue = self._store.queues.get(name)
         return 0 if queue is None else len(queue.items)
 
-    def purge(self, name: str, deadline: float) -> int:  # noqa: ARG002  nothing here waits
+    def purge(self, name: str, deadline: float) -> int:
         """Drop the ready messages."""
         queue = self._store.queues.get(name)
         return 0 if queue is None else queue.drop_ready()
@@ -88,7 +88,7 @@ class MemorySession:
     def put(
         self,
         items: Sequence[tuple[str, Envelope]],
-        deadline: float,  # noqa: ARG002  nothing here waits
+        deadline: float,
     ) -> Sequence[Rejected]:
         """Append each envelope to its queue; a queue that is not there is made."""
         stored: set[int] = set()
@@ -243,7 +243,7 @@ class MemorySession:
         self,
         acks: Sequence[Delivery],
         releases: Sequence[Release],
-        deadline: float | None,  # noqa: ARG002  nothing here waits
+        deadline: float | None,
     ) -> Sequence[Delivery]:
         """Forget what was acknowledged, return what was released; tell what was no longer ours."""
         claims = self.claims
@@ -286,7 +286,7 @@ class MemorySession:
         self,
         deliveries: Sequence[Delivery],
         seconds: float,
-        deadline: float,  # noqa: ARG002  nothing here waits
+        deadline: float,
     ) -> Sequence[Delivery]:
         """Hold claims for `seconds` from now."""
         until = time.time() + seconds
@@ -303,9 +303,9 @@ class MemorySession:
 
     def maintain(
         self,
-        queues: Sequence[str],  # noqa: ARG002  claims are looked at by age, whatever their queue
-        limit: int,  # noqa: ARG002  nothing dies here yet
-        deadline: float,  # noqa: ARG002  nothing here waits
+        queues: Sequence[str],
+        limit: int,
+        deadline: float,
     ) -> tuple[Sequence[Delivery], float | None]:
         """Return expired claims to their queues; the answer says when the next one is due."""
         now = time.time()
@@ -333,7 +333,7 @@ class MemorySession:
             if taken or self._interrupted:
                 return taken
 
-    def close(self, deadline: float) -> None:  # noqa: ARG002  nothing here waits
+    def close(self, deadline: float) -> None:
         """Watch no queue any more."""
         self._unwatch()
         self._queues = []

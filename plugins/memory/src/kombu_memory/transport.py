@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kombu.virtual import Channel as VirtualChannel
 from kombu.virtual import Transport as VirtualTransport
@@ -28,10 +28,9 @@ class Transport(VirtualTransport):
     driver_type = "memory"
     driver_name = "memory"
 
-    @staticmethod
-    def Backend(client: Connection, options: Any) -> MemoryBackend:  # noqa: N802  see the base
+    def new_backend(self) -> MemoryBackend:
         """The backend on the store that the URL names."""
-        return MemoryBackend(store_name(client), lease=options.lease)
+        return MemoryBackend(store_name(self.client), lease=self.options.lease)
 
     def driver_version(self) -> str:
         """There is no client library."""
