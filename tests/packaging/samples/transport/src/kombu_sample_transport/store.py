@@ -72,8 +72,7 @@ class StoreSession:
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         with self._changed:
             for name, envelope in items:
-                _, waiting = self._queues.setdefault(name, (QueueSpec(name), deque()))
-                waiting.append(envelope.copy())
+                self._queues.setdefault(name, (QueueSpec(name), deque()))[1].append(envelope.copy())
             self._changed.notify_all()
         return ()
 
@@ -111,8 +110,7 @@ class StoreSession:
     def purge(self, name: str, deadline: float) -> int:
         with self._changed:
             dropped = self._ready(name)
-            if dropped:
-                self._queues[name][1].clear()
+            self._queues.get(name, (None, deque[Envelope]()))[1].clear()
             return dropped
 
     def maintain(
