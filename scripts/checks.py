@@ -68,7 +68,8 @@ def tool(name: str, *arguments: str) -> list[str]:
 def plan(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> Iterator[Check]:
     """Every check that the options ask for, the quick ones first."""
     environ = {SCALE: "full"} if options.full else {}
-    yield Check("lint", [tool("ruff", "check"), tool("ruff", "format", "--check")])
+    lock = ("uv", "lock", "--check")
+    yield Check("lint", [tool("ruff", "check"), tool("ruff", "format", "--check"), lock])
     yield Check("types", [tool("mypy")])
     yield Check("layers", [tool("lint-imports")])
     coverage = ("--cov", "--cov-report=term:skip-covered")
@@ -85,7 +86,7 @@ def on_other_python(python: str, environ: Mapping[str, str]) -> Check:
         environ: Further variables.
     """
     folder = ROOT / ".venvs" / Path(python).name
-    sync = ("uv", "sync", "--all-packages", "--locked", "--quiet", "--python", python)
+    sync = ("uv", "sync", "--all-packages", "--frozen", "--quiet", "--python", python)
     present = [tests for tests in UNIT_TESTS if (ROOT / tests).is_dir()]
     return Check(
         f"unit tests on {Path(python).name}",

@@ -45,7 +45,7 @@ _make_environment() {
     # What the caller's shell has activated or set for other projects is not meant for this one.
     unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
     export UV_PROJECT_ENVIRONMENT="$root/.venv"
-    set -- sync --project "$root" --all-packages --locked --quiet
+    set -- sync --project "$root" --all-packages --frozen --quiet
     if ! [ -x "$root/.venv/bin/python" ]; then
         echo "Making the environment in .venv ..." >&2
         set -- "$@" --python "$python"

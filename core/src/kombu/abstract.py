@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .exceptions import NotBoundError
@@ -78,7 +77,8 @@ class MaybeChannelBound(Object):
 
     def bind(self: _Bound, channel: Any) -> _Bound:
         """A copy bound to `channel`."""
-        return copy(self)._bind_here(channel)  # noqa: SLF001  a copy of ourselves
+        bound: _Bound = self.__copy__()
+        return bound._bind_here(channel)  # noqa: SLF001  a copy of ourselves
 
     def maybe_bind(self: _Bound, channel: Any) -> _Bound:
         """Bind this very object, unless it is bound or there is no channel."""

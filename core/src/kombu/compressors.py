@@ -7,7 +7,6 @@ instead of filling the memory: a few kilobytes can stand for gigabytes.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kombu.exceptions import DecodeError, KombuError
@@ -211,6 +210,9 @@ def is_installed(encoder: object) -> bool:
 
 def _found(name: str) -> bool:
     try:
+        # Imported at the first question.
+        from importlib.util import find_spec
+
         return find_spec(name) is not None
     except ImportError:
         # The package above it is missing.

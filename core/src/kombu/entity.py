@@ -6,7 +6,6 @@ A declaration is plain data that can be pickled and kept in configuration; bound
 
 from __future__ import annotations
 
-import numbers
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .abstract import MaybeChannelBound, Object
@@ -39,8 +38,8 @@ def maybe_delivery_mode(
     """
     if not v:
         return default
-    if isinstance(v, numbers.Integral):
-        return int(v)
+    if isinstance(v, int):
+        return v
     known = modes or DELIVERY_MODES
     try:
         return known[v]

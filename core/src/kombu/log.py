@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from logging.handlers import WatchedFileHandler
 from typing import TYPE_CHECKING, Any
 
 from kombu.utils.encoding import safe_repr, safe_str
@@ -216,6 +215,9 @@ def setup_logging(
         loglevel: The level, by number or name; ERROR unless it is given.
         logfile: A path, or an open file; the error output unless it is given.
     """
+    # Loads sockets and pickle, and is needed by those who log to a file only.
+    from logging.handlers import WatchedFileHandler
+
     logger = logging.getLogger()
     if not logger.handlers:
         logger.addHandler(

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import serialization
-from .compression import decompress
 from .exceptions import MessageStateError
 
 if TYPE_CHECKING:
@@ -102,6 +101,9 @@ class Message:
         self.errors = []
         compression = self.headers.get("compression")
         if compression and body is not None:
+            # Compressors are not for everybody: imported with the first message that has one.
+            from .compression import decompress
+
             try:
                 body = decompress(body, compression)
             except Exception:

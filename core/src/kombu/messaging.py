@@ -7,11 +7,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import serialization
-from .compression import compress
 from .declare import maybe_declare
 from .entity import Exchange, Queue, maybe_delivery_mode
+from .envelope import Envelope
 from .exceptions import ContentDisallowed
-from .transport.backend import Envelope
 from .utils.functional import ChannelPromise
 
 if TYPE_CHECKING:
@@ -31,6 +30,13 @@ def _is_connection(obj: Any) -> bool:
 def _channel_of(channel: Any) -> Any:
     """A channel, for a channel or for the connection whose default channel is meant."""
     return channel.default_channel if _is_connection(channel) else channel
+
+
+class _FirstLook:
+    """Stands in a class for an attribute that its instances make when they are first asked."""
+
+    def __get__(self, obj: Any, owner: type[Any]) -> Any:
+        return self if obj is None else obj._open()  # noqa: SLF001  the instance it stands in
 
 
 class Producer:
@@ -61,8 +67,9 @@ class Producer:
     #: Called with what could not be routed.
     on_return: Callable[..., Any] | None = None
 
-    #: The channel.  Not set while a connection was given and nothing was published yet.
-    channel: Any
+    #: The channel.  Where a connection was given it is opened at the first look, and from then on
+    #: an ordinary attribute: a message does not pay for a property.
+    channel: Any = _FirstLook()
 
     def __init__(
         self,
@@ -106,15 +113,13 @@ class Producer:
         self.channel = channel
         self._opened(channel)
 
-    def __getattr__(self, name: str) -> Any:
-        # The channel is an ordinary attribute, so that a message does not pay for a property; it
-        # is opened at the first look.
-        if name == "channel" and self.__dict__.get("_promise") is not None:
-            self.channel = channel = self._promise()  # type: ignore[misc]
-            self._promise = None
-            self._opened(channel)
-            return channel
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    def _open(self) -> Any:
+        if self._promise is None:
+            return None
+        self.channel = channel = self._promise()
+        self._promise = None
+        self._opened(channel)
+        return channel
 
     def _opened(self, channel: Any) -> None:
         exchange = self.exchange
@@ -248,6 +253,9 @@ class Producer:
         if compression is None:
             compression = self.compression
         if compression:
+            # Compressors are not for everybody: imported with the first message that wants one.
+            from .compression import compress
+
             body, headers["compression"] = compress(body, compression)
         if expiration is not None:
             properties["expiration"] = str(int(expiration * 1000))
@@ -420,7 +428,7 @@ class Consumer:
     channel: Any = None
     no_ack: bool | None = None
     auto_declare = True
-    callbacks: list[Callable[[Any, Any], Any]]
+    callbacks: Any = None
     on_message: Callable[[Any], Any] | None = None
     on_decode_error: Callable[[Any, Exception], Any] | None = None
     accept: Any = None
@@ -448,7 +456,7 @@ class Consumer:
         self.on_decode_error = on_decode_error
         self.tag_prefix = tag_prefix
         self.prefetch_count = prefetch_count
-        self.callbacks = callbacks or getattr(type(self), "callbacks", None) or []
+        self.callbacks = callbacks or self.callbacks or []
         if auto_declare is not None:
             self.auto_declare = auto_declare
         self.accept = serialization.prepare_accept_content(accept)

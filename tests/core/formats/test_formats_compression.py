@@ -127,6 +127,14 @@ def test_streams_one_after_the_other_and_foreign_heads_are_read() -> None:
     assert compression.decompress(zlib.compress(b"a"), "zlib") == b"a"
 
 
+def test_an_lzma_stream_may_not_ask_for_any_amount_of_memory() -> None:
+    stream = bytearray(lzma.compress(b"body", format=lzma.FORMAT_ALONE))
+    # The head says how large a dictionary its reader has to keep: here 1.5 GiB.
+    stream[1:5] = (0x60000000).to_bytes(4, "little")
+    with pytest.raises(DecodeError, match=r"(?i)memory"):
+        compression.decompress(bytes(stream), "lzma")
+
+
 def test_several_streams_share_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "max_decompressed_size", 15)
     with pytest.raises(DecodeError, match="limit"):

@@ -101,8 +101,9 @@ def test_an_error_of_a_channel_promise_is_not_hidden() -> None:
     def fail() -> int:
         raise AttributeError("inner")
 
-    with pytest.raises(AttributeError, match="inner"):
+    with pytest.raises(AttributeError, match="inner") as caught:
         ChannelPromise(fail)()
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,14 @@ def test_one_function_may_serve_two_names() -> None:
     two = Two()
     assert two.a != two.b
     assert set(two.__dict__) == {"a", "b"}
+
+
+def test_an_error_of_the_function_is_reported_alone() -> None:
+    class Failing:
+        @cached_property
+        def value(self) -> int:
+            raise ValueError("inner")
+
+    with pytest.raises(ValueError) as caught:
+        Failing().value
+    assert caught.value.__context__ is None

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import operator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu import exceptions, plugins
 from kombu.declare import DeclaredEntities
-from kombu.log import get_logger
 from kombu.transport import base, lookup
 from kombu.utils.functional import retry_over_time
 from kombu.utils.url import as_url, maybe_sanitize_url
 
 from .failover import FAILOVER_STRATEGIES, resolve_strategy
+from .journal import debug
 from .params import ConnectionParams, parse_params, split_hosts
 from .retrying import Retrying
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from .pools import ChannelPool, ConnectionPool
 
 __all__ = ("BrokerConnection", "Connection", "is_connection", "maybe_channel")
-
-logger = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -70,9 +67,21 @@ class Connection:
     then.  Use a connection in one thread, and pools to share them.
     """
 
-    virtual_host: str | None = "/"
+    hostname: str | None = None
     port: int | None = None
+    userid: str | None = None
+    password: str | None = None
+    virtual_host: str | None = "/"
+    ssl: Any = None
+    login_method: str | None = None
     connect_timeout: float | None = 5
+    heartbeat: float = 0
+    transport_options: Any = None
+    uri_prefix: str | None = None
+    #: In which order several hosts are tried.
+    failover_strategy: Any = "round-robin"
+    #: What was declared on this connection, see `kombu.declare.maybe_declare`.
+    declared_entities: Any = None
 
     failover_strategies = FAILOVER_STRATEGIES
     resolve_aliases = _RESOLVE_ALIASES
@@ -133,7 +142,6 @@ class Connection:
         self._connection: Any = None
         self._default_channel: Any = None
         self._closed = False
-        #: Hashes of what was declared on this connection, see `kombu.declare.maybe_declare`.
         self.declared_entities = DeclaredEntities()
 
     def _use_params(self) -> None:
@@ -143,15 +151,19 @@ class Connection:
         self.userid = params.userid
         self.password = params.password
         self.virtual_host = params.virtual_host or self.virtual_host
-        self.port = params.port
+        # These may come from the query of a URL, as text.
+        self.port = None if params.port is None else int(params.port)
         self.insist = params.insist
         self.ssl = params.ssl
         self.transport_cls = params.transport
-        self.connect_timeout = params.connect_timeout
-        self.transport_options = params.transport_options
+        timeout = params.connect_timeout
+        self.connect_timeout = None if timeout is None else float(timeout)
+        self.transport_options = (
+            {} if params.transport_options is None else params.transport_options
+        )
         self.login_method = params.login_method
         self.uri_prefix = params.uri_prefix
-        self.heartbeat = params.heartbeat
+        self.heartbeat = float(params.heartbeat or 0)
         self.credential_provider = params.credential_provider
 
     # -- hosts -------------------------------------------------------------------------------
@@ -162,7 +174,7 @@ class Connection:
         self.declared_entities.clear()
         self._closed = False
         if "://" not in conn_str:
-            self._params = replace(self._params, hostname=conn_str, url=None)
+            self._params = self._params._replace(hostname=conn_str, url=None)
         else:
             bare = ConnectionParams(
                 connect_timeout=self.connect_timeout,
@@ -272,7 +284,7 @@ class Connection:
             pause = next(intervals) if round_done else 0.0
             if errback is not None:
                 errback(exc, pause)
-            logger.debug("cannot connect to %s: %r; again in %.1f s", self.as_uri(), exc, pause)
+            debug("cannot connect to %s: %r; again in %.1f s", self.as_uri(), exc, pause)
             self.maybe_switch_next()
             return pause
 
@@ -336,7 +348,7 @@ class Connection:
             try:
                 transport.close_connection(connection)
             except lost:
-                logger.debug("while letting go of %s", self.as_uri(), exc_info=True)
+                debug("while letting go of %s", self.as_uri(), exc_info=True)
 
     def close(self) -> None:
         """Close the connection (it is opened again when it is used)."""
@@ -351,7 +363,7 @@ class Connection:
             try:
                 transport.close_connection(connection)
             except (*self.connection_errors, *self.channel_errors):
-                logger.debug("while closing %s", self.as_uri(), exc_info=True)
+                debug("while closing %s", self.as_uri(), exc_info=True)
 
     def release(self) -> None:
         """Close the connection, or give it back to its pool."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kombu.utils.url import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ("ConnectionParams", "parse_params", "split_hosts")
 
 
-@dataclass
-class ConnectionParams:
+class ConnectionParams(NamedTuple):
     """The parameters of one host, as the user gave them: `None` for what was not given."""
 
     hostname: str | None = "localhost"
@@ -28,27 +29,19 @@ class ConnectionParams:
     #: Alias, dotted path, class or callable; `None` for the default transport.
     transport: Any = None
     connect_timeout: float | None = 5
-    transport_options: dict[str, Any] = field(default_factory=dict)
+    transport_options: dict[str, Any] | None = None
     login_method: str | None = None
     #: What stands before the ``+`` of a URL with two schemes.
     uri_prefix: str | None = None
     heartbeat: float = 0
     failover_strategy: Any = "round-robin"
-    alternates: list[str] = field(default_factory=list)
+    alternates: list[str] | None = None
     credential_provider: Any = None
     #: The URL as it was given, for transports that read URLs themselves.
     url: str | None = None
 
-    def __post_init__(self) -> None:
-        # All of these may come from the query of a URL, as text.
-        self.heartbeat = float(self.heartbeat or 0)
-        if self.connect_timeout is not None:
-            self.connect_timeout = float(self.connect_timeout)
-        if self.port is not None:
-            self.port = int(self.port)
 
-
-_NAMES = frozenset(f.name for f in fields(ConnectionParams))
+_NAMES = frozenset(ConnectionParams._fields)
 
 
 def split_hosts(hostname: Any, alternates: Iterable[str] | None = None) -> list[str]:
@@ -72,12 +65,12 @@ def parse_params(params: ConnectionParams, hostname: str | None) -> ConnectionPa
         TypeError: Its query names an option that connections do not have.
     """
     if not hostname or "://" not in hostname:
-        return replace(params, hostname=hostname, url=None)
+        return params._replace(hostname=hostname, url=None)
     scheme = hostname[: hostname.index("://")]
     if "+" in scheme:
         # The transport reads what stands behind the +, itself a URL.
         prefix, rest = hostname.split("+", 1)
-        return replace(params, transport=prefix, uri_prefix=prefix, hostname=rest, url=rest)
+        return params._replace(transport=prefix, uri_prefix=prefix, hostname=rest, url=rest)
     parsed = parse_url(hostname)
     unknown = sorted(parsed.keys() - _NAMES)
     if unknown:
@@ -89,4 +82,4 @@ def parse_params(params: ConnectionParams, hostname: str | None) -> ConnectionPa
     # A URL without a host means the default one, not the one of the URL before it.
     given.setdefault("hostname", None)
     given.setdefault("virtual_host", params.virtual_host)
-    return replace(params, url=hostname, **given)
+    return params._replace(url=hostname, **given)

@@ -6,7 +6,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu.exceptions import OperationalError
-from kombu.log import get_logger
+
+from .journal import debug
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 __all__ = ("Retrying",)
-
-logger = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class Retrying:
         if remaining is not None and remaining <= 0:
             self._give_up(exc)
         self._retries += 1
-        logger.debug("attempt %s failed: %r; connecting again", self._retries, exc)
+        debug("attempt %s failed: %r; connecting again", self._retries, exc)
         connection = self._connection
         if isinstance(exc, connection.recoverable_connection_errors):
             connection.collect()

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from kombu.envelope import Envelope
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -83,73 +85,6 @@ class QueueSpec:
     max_priority: int | None = None
     dead_letters: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Envelope:
-    """One message on its way through a store.
-
-    A plain class with slots: one is made for every message, so it validates and copies nothing.
-    ``expires_at`` and ``not_before`` are epoch seconds of the store's clock, ``count`` is how
-    often the message was delivered before.  ``wire`` is the backend's: its encoded form, which
-    whoever changes another field sets to `None`.
-    """
-
-    __slots__ = (
-        "body",
-        "content_encoding",
-        "content_type",
-        "count",
-        "exchange",
-        "expires_at",
-        "headers",
-        "not_before",
-        "priority",
-        "properties",
-        "routing_key",
-        "wire",
-    )
-
-    def __init__(
-        self,
-        body: str | bytes,
-        content_type: str | None,
-        content_encoding: str | None,
-        headers: dict[str, Any],
-        properties: dict[str, Any],
-        exchange: str,
-        routing_key: str,
-        priority: int = 0,
-    ) -> None:
-        self.body = body
-        self.content_type = content_type
-        self.content_encoding = content_encoding
-        self.headers = headers
-        self.properties = properties
-        self.exchange = exchange
-        self.routing_key = routing_key
-        self.priority = priority
-        self.expires_at: float | None = None
-        self.not_before: float | None = None
-        self.count = 0
-        self.wire: Any = None
-
-    def copy(self) -> Envelope:
-        """An envelope of its own for a further queue: headers and properties are not shared."""
-        twin = Envelope(
-            self.body,
-            self.content_type,
-            self.content_encoding,
-            self.headers.copy(),
-            self.properties.copy(),
-            self.exchange,
-            self.routing_key,
-            self.priority,
-        )
-        twin.expires_at = self.expires_at
-        twin.not_before = self.not_before
-        twin.count = self.count
-        twin.wire = self.wire
-        return twin
 
 
 class Delivery:
@@ -272,8 +207,9 @@ class Session(Protocol):
     def fetch(
         self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
     ) -> list[Delivery]:
-        """Claim up to `limit` messages, ``want.limit`` at most of each queue; wait for the first.
+        """Claim up to `limit` messages, at most ``want.limit`` of each queue.
 
+        Waits for the first one until `deadline`.
         Returns as soon as there is at least one, an empty list when there is none by the deadline
         or after `interrupt`; even where the deadline has passed the store is asked once.  Without
         `wait` it is asked once what it has, and `TimeoutError` is raised where it does not answer

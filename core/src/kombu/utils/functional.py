@@ -50,8 +50,10 @@ class ChannelPromise(Generic[T]):
         try:
             return self.__value__
         except AttributeError:
-            value = self.__value__ = self.__contract__()
-            return value
+            # Not made here: its errors would be reported with this one.
+            pass
+        value = self.__value__ = self.__contract__()
+        return value
 
     def __repr__(self) -> str:
         try:

@@ -11,6 +11,8 @@ __all__ = ("cached_property",)
 
 T = TypeVar("T")
 
+_MISSING = object()
+
 
 class cached_property(Generic[T]):  # noqa: N801 - the documented name
     """A property whose value is kept in the instance's ``__dict__`` under the property's name.
@@ -48,16 +50,16 @@ class cached_property(Generic[T]):  # noqa: N801 - the documented name
         if instance is None:
             return self
         values = self._values(instance)
-        try:
-            value: T = values[self.attrname]
-        except KeyError:
+        value = values.get(self.attrname, _MISSING)
+        if value is _MISSING:
             if self.fget is None:
                 raise AttributeError(
                     f"{type(instance).__name__}.{self.attrname} was never set, and has no function "
                     "that computes it"
-                ) from None
+                )
             value = values.setdefault(self.attrname, self.fget(instance))
-        return value
+        found: T = value
+        return found
 
     def __set__(self, instance: object, value: Any) -> None:
         if self.fset is not None:
