@@ -25,7 +25,8 @@ class Store(Protocol):
 
     ``volume`` and ``many_queues`` are the sizes of the large tests, for stores whose stand-in is
     slow; ``busy_fetch_within`` is how long (seconds) a fetch of one message may take on average
-    where one of ``many_queues`` has messages; ``shortest_lease`` is the shortest that the store can hold a claim, in seconds.
+    where one of ``many_queues`` has messages; ``shortest_lease`` is the shortest that the
+    store can hold a claim, in seconds.
     """
 
     capabilities: Capabilities
