@@ -81,10 +81,10 @@ def queue_spec(name: str, durable: bool, arguments: Mapping[str, Any] | None) ->
 def check_equivalent(standing: QueueSpec, wanted: QueueSpec, vhost: str) -> None:
     """Raise `NotEquivalentError` where a queue is declared with other options."""
     for name in sorted({"durable", *standing.arguments, *wanted.arguments}):
+        found: object = standing.arguments.get(name)
+        given: object = wanted.arguments.get(name)
         if name == "durable":
             found, given = standing.durable, wanted.durable
-        else:
-            found, given = standing.arguments.get(name), wanted.arguments.get(name)
         if found != given:
             raise NotEquivalentError(
                 f"PRECONDITION_FAILED - inequivalent arg {name!r} for queue {wanted.name!r} in "

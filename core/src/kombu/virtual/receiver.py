@@ -243,7 +243,8 @@ class Receiver:
                     if not self.arrived:
                         self._fetch(now, deadline)
                     if self.arrived:
-                        return self.arrived.popleft()
+                        arrived: Delivery = self.arrived.popleft()
+                        return arrived
                 except IndexError:
                     pass  # another thread was quicker
                 finally:

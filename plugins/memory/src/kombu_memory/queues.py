@@ -184,7 +184,7 @@ class Queue:
 
     def take(self, limit: int) -> list[Envelope]:
         """Take up to `limit` messages that have not expired, for a queue that is not `plain`."""
-        taken = []
+        taken: list[Envelope] = []
         with self._lock:
             self.expire()
             while self.items and len(taken) < limit:

@@ -354,7 +354,7 @@ class MemorySession:
         schedule = self._store.schedule
         schedule.run(monotonic())
         due = self._reclaim()
-        letters = []
+        letters: list[Delivery] = []
         while len(letters) < limit:
             try:
                 queue, envelope, reason = self._store.dead.popleft()
