@@ -183,6 +183,7 @@ class Connection:
                 ssl=self.ssl,
                 login_method=self.login_method,
                 heartbeat=self.heartbeat,
+                failover_strategy=self._params.failover_strategy,
                 credential_provider=self.credential_provider,
                 alternates=self.alt,
             )
@@ -241,6 +242,10 @@ class Connection:
         connection = self._connection
         if connection is None:
             connection = self.connection
+            if connection is None:
+                raise exceptions.RecoverableConnectionError(
+                    "the connection is closed: connect() opens it again"
+                )
         if kwargs:
             return self._transport.drain_events(connection, timeout=timeout, **kwargs)
         return self._transport.drain_events(connection, timeout=timeout)

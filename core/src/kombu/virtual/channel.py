@@ -266,6 +266,7 @@ class Channel(StdChannel):
         """
         self._check_open("Queue.delete")
         self._check_owner(queue, "Queue.delete")
+        self._receiver.give_back_of_queue(queue)
         if if_unused and self._declarations.consumer_count(queue):
             raise self._in_use(queue, "in use")
         deleted = self._session.delete_queue(queue, self._deadline(), if_empty=if_empty)
@@ -277,6 +278,7 @@ class Channel(StdChannel):
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
+        self._receiver.give_back_of_queue(queue)
         return self._session.purge(queue, self._deadline())
 
     def after_reply_message_received(self, queue: str) -> None:
@@ -510,6 +512,9 @@ class Channel(StdChannel):
         """
         self._check_open("Basic.get")
         self._check_owner(queue, "Basic.get")
+        if self._receiver.arrived:
+            # What was fetched ahead for a consumer comes before what is in the store.
+            self._receiver.give_back_of_queue(queue)
         delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
             if not self._exists(queue):
@@ -573,8 +578,15 @@ class Channel(StdChannel):
         if requeue:
             self._settle_all((), [Release(delivery) for delivery in unsettled])
             return
-        mine = [d for d in unsettled if d.consumer is not None]
-        self._settle_all((), [Release(d) for d in unsettled if d.consumer is None])
+        mine: list[Delivery] = []
+        others: list[Release] = []
+        for delivery in unsettled:
+            # A consumer that was cancelled receives nothing any more.
+            if delivery.consumer in self._consumers.values():
+                mine.append(delivery)
+            else:
+                others.append(Release(delivery))
+        self._settle_all((), others)
         for delivery in mine:
             delivery.count += 1
         self._receiver.redeliver(mine)
@@ -648,12 +660,16 @@ class Channel(StdChannel):
                 consumer.window.used = self._count_of(consumer)
                 consumer.window.limit = prefetch_count
         self._limits_changed()
+        # What was fetched under the old limits may be more than the new ones allow.
+        self._receiver.give_back_of_channel(self)
 
     def flow(self, active: bool = True) -> None:
         """Stop (``False``) or resume the consumers of the channel (AMQP 0-9-1, channel.flow)."""
         self._check_open("Channel.flow")
         self.flowing = active
         self._limits_changed()
+        if not active:
+            self._receiver.give_back_of_channel(self)
 
     @property
     def prefetch_room(self) -> int:

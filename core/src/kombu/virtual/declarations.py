@@ -123,7 +123,7 @@ class Declarations:
     def delete_exchange(self, name: str) -> None:
         """Delete an exchange with the bindings from and to it."""
         with self._lock:
-            self._router.delete_exchange(name)
+            self._drop_unused(self._router.delete_exchange(name))
             self._changed()
 
     def bind(self, binding: Binding) -> None:
@@ -201,10 +201,13 @@ class Declarations:
             return record.auto_delete and not record.consumers
 
     def _drop_unused(self, exchanges: list[str]) -> None:
-        for name in exchanges:
+        pending = list(exchanges)
+        while pending:
+            name = pending.pop()
             spec = self._router.find_exchange(name)
             if spec is not None and spec.auto_delete and not self._router.has_bindings(name):
-                self._router.delete_exchange(name)
+                # It may have been the last one that another exchange was bound for.
+                pending += self._router.delete_exchange(name)
 
     def replace_bindings(self, exchange: str, bindings: list[Binding]) -> None:
         """Have exactly `bindings` for one exchange, as loaded from a shared store."""

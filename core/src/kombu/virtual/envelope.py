@@ -75,14 +75,14 @@ def from_payload(payload: dict[str, Any]) -> Envelope:
             info.get("routing_key") or "",
             priority or 0,
         )
+        envelope.expires_at = extras.get("expires_at")
+        envelope.not_before = extras.get("not_before")
+        envelope.count = int(extras.get("count") or 0)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise DecodeError(
             f"This is not a message envelope of kombu: {exc!r} while reading {payload!r:.200}. "
             "Another program may write to this queue."
         ) from exc
-    envelope.expires_at = extras.get("expires_at")
-    envelope.not_before = extras.get("not_before")
-    envelope.count = extras.get("count", 0)
     return envelope
 
 

@@ -21,6 +21,8 @@ __all__ = ("Message", "from_delivery")
 
 _new = object.__new__
 
+DELIVERY_COUNT = "x-delivery-count"
+
 
 class Message(message.Message):
     """A message that came by a virtual channel.
@@ -143,10 +145,14 @@ def _decompressed(channel: Any, tag: int, delivery: Delivery) -> Message:
 
 
 def _headers(delivery: Delivery) -> dict[str, Any]:
-    headers = delivery.envelope.headers
+    # A copy: what a consumer changes is not there for the next one, after a requeue.
+    headers = delivery.envelope.headers.copy()
     if delivery.count:
         # The name and meaning of RabbitMQ's quorum queues: how often it was delivered before.
-        headers["x-delivery-count"] = delivery.count
+        headers[DELIVERY_COUNT] = delivery.count
+    elif DELIVERY_COUNT in headers:
+        # It was published with the headers of another message.
+        del headers[DELIVERY_COUNT]
     return headers
 
 

@@ -13,14 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ConsumerCancelled, RecoverableConnectionError
-from kombu.transport.backend import Want, Wants
+from kombu.transport.backend import Delivery, Want, Wants
 
 from .prefetch import UNLIMITED, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kombu.transport.backend import Delivery, Session
+    from kombu.transport.backend import Session
 
     from .channel import Channel
     from .upkeep import Upkeep
@@ -147,6 +147,8 @@ class Receiver:
         self._wants = Wants()
         self._by_queue: dict[str, deque[Consumer]] = {}
         self._channels: set[Channel] = set()
+        #: Whether there is one channel only and its window bounds everything that is fetched.
+        self._alone = True
         #: Queues that have a consumer with a prefetch limit; always the same object.
         self.limited: set[str] = set()
         #: Those of them whose limit is to be worked out anew, and those that have room.
@@ -180,10 +182,13 @@ class Receiver:
         # A new object also where no queue came or went: a fetch under way sees by it that it must
         # look for whom its deliveries are.
         self._wants = Wants((name, known.get(name) or Want(0)) for name in self._by_queue)
-        channels = {consumer.channel for ring in self._by_queue.values() for consumer in ring}
-        if len(channels) != len(self._channels):
+        consumers = [consumer for ring in self._by_queue.values() for consumer in ring]
+        self._channels = {consumer.channel for consumer in consumers}
+        # What needs no acknowledgement is not held up by a window that is full.
+        alone = len(self._channels) == 1 and not any(consumer.no_ack for consumer in consumers)
+        if alone != self._alone:
             self._stale |= self.limited
-        self._channels = channels
+        self._alone = alone
         self.limits_changed(queue)
         self._wake()
 
@@ -191,7 +196,11 @@ class Receiver:
         """How many messages of `queue`, or for `consumer`, are fetched and not handed out yet."""
         if not self.arrived:
             return 0
-        return sum(1 for d in list(self.arrived) if d.queue == queue or d.consumer is consumer)
+        return sum(
+            1
+            for d in list(self.arrived)
+            if d.__class__ is Delivery and (d.queue == queue or d.consumer is consumer)
+        )
 
     def limits_changed(self, queue: str) -> None:
         """Tell that the prefetch limits of consumers of `queue` are not what they were."""
@@ -303,7 +312,7 @@ class Receiver:
                 limit = min(limit, free)
         # The window of the only channel bounds the whole fetch.  Where several channels share this
         # one, the queues of a full channel have to be left out one by one.
-        alone = len(self._channels) == 1
+        alone = self._alone
         if alone and not free:
             return 0
         stale, self._stale = self._stale, set()
@@ -318,7 +327,7 @@ class Receiver:
         want = wants.get(queue)
         if not ring or want is None:
             return
-        shared = len(self._channels) > 1
+        shared = not self._alone
         room = sum(c.room for c in ring if not shared or c.no_ack or c.channel.prefetch_room)
         want.limit = min(room, UNLIMITED)
         if room:
@@ -345,6 +354,9 @@ class Receiver:
                 self.arrived.extend(deliveries)
                 return
         strays = []
+        rooms: dict[Channel, int] = {}
+        if not self._alone:
+            rooms = {c: c.prefetch_room for c in self._channels if c.prefetch_limit}
         append = self.arrived.append
         queue: str | None = None
         consumer: Consumer | None = None
@@ -358,49 +370,73 @@ class Receiver:
             if consumer is not None:
                 delivery.consumer = consumer
                 append(delivery)
-            elif not self._assign(delivery):
+            elif not self._assign(delivery, rooms):
                 strays.append(delivery)
         if strays:
             self._release(strays)
 
-    def _assign(self, delivery: Delivery) -> bool:
-        """Choose whom a delivery is for: consumers take turns, those without room pass."""
+    def _assign(self, delivery: Delivery, rooms: dict[Channel, int]) -> bool:
+        """Choose whom a delivery is for: consumers take turns, those without room pass.
+
+        `rooms` is what the channels with a window of their own have left, and is kept up to date.
+        """
         queue = delivery.queue
         ring = self._by_queue.get(queue)
         if not ring:
             return False
         if len(ring) > 1:
             ring.rotate(-1)
+        consumer = ring[0]
         if queue in self.limited:
-            for _ in range(len(ring) - 1):
-                if ring[0].room:
+            for _ in range(len(ring)):
+                consumer = ring[0]
+                if consumer.room and (consumer.no_ack or rooms.get(consumer.channel, 1) > 0):
                     break
                 ring.rotate(-1)
-            consumer = ring[0]
-            if consumer.window.limit and not consumer.no_ack:
-                consumer.window.used += 1
+            else:
+                # A limit was lowered, or a consumer went, while the message was on its way.
                 self._stale.add(queue)
-            delivery.consumer = consumer
-        else:
-            delivery.consumer = ring[0]
+                return False
+            if not consumer.no_ack:
+                if consumer.window.limit:
+                    consumer.window.used += 1
+                    self._stale.add(queue)
+                if consumer.channel in rooms:
+                    rooms[consumer.channel] -= 1
+        delivery.consumer = consumer
         self.arrived.append(delivery)
         return True
 
+    # -- giving back -------------------------------------------------------------------------
+
+    def give_back_of_queue(self, queue: str) -> None:
+        """Return what was fetched of `queue` and not handed out: it is still ready there."""
+        self._give_back(lambda delivery: delivery.queue == queue)
+
+    def give_back_of_channel(self, channel: Channel) -> None:
+        """Return what was fetched for `channel` and not handed out: its limits changed."""
+        self._give_back(lambda delivery: delivery.consumer.channel is channel)
+
     def _give_back_orphans(self) -> None:
-        """Return what was fetched for consumers that are gone, in order."""
+        """Return what was fetched for consumers that are gone."""
+        by_queue = self._by_queue
+        self._give_back(lambda delivery: delivery.consumer not in by_queue.get(delivery.queue, ()))
+
+    def _give_back(self, chosen: Callable[[Delivery], bool]) -> None:
+        """Return some of what no callback has seen, in order."""
         returned = []
         for delivery in list(self.arrived):
-            consumer = delivery.consumer
-            if delivery.__class__ is CancelNotice:
+            if delivery.__class__ is CancelNotice or not chosen(delivery):
                 continue
-            if consumer not in self._by_queue.get(delivery.queue, ()):
-                try:
-                    self.arrived.remove(delivery)
-                except ValueError:
-                    continue  # another thread has just handed it out
-                returned.append(delivery)
-                if consumer.window.limit and not consumer.no_ack:
-                    consumer.window.used -= 1
+            try:
+                self.arrived.remove(delivery)
+            except ValueError:
+                continue  # another thread has just handed it out
+            returned.append(delivery)
+            consumer = delivery.consumer
+            if consumer.window.limit and not consumer.no_ack:
+                consumer.window.used -= 1
+                self._stale.add(delivery.queue)
         if returned:
             self._release(returned)
 

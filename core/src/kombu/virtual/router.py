@@ -90,10 +90,13 @@ class Router:
         exchange.spec, exchange.table = spec, table
         return spec
 
-    def delete_exchange(self, name: str) -> None:
-        """Delete an exchange, the bindings from it and those of other exchanges to it."""
+    def delete_exchange(self, name: str) -> list[str]:
+        """Delete an exchange, the bindings from it and those of other exchanges to it.
+
+        Returns the exchanges that lost their last binding.
+        """
         self._exchanges.pop(name, None)
-        self._forget_destination(name, to_exchange=True)
+        return self._forget_destination(name, to_exchange=True)
 
     def bind(self, binding: Binding) -> None:
         """Add a binding.  An exchange that nobody declared is ``direct`` until somebody does."""

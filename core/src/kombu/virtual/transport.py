@@ -177,9 +177,12 @@ class Transport(base.Transport):
         if backend is None:
             return
         deadline = self.deadline()
+        receiving = self.receiver.close()
+        if self.claims:
+            # All at once, so that what the channels held comes back in one order.
+            self.settle((), [Release(delivery) for delivery in list(self.claims.values())], None)
         for channel in list(self.channels):
             channel.close()
-        receiving = self.receiver.close()
         for name in self.declarations.owned_by(self):
             self.session.delete_queue(name, deadline)
             self.declarations.forget_queue(name)
