@@ -270,9 +270,14 @@ class Receiver:
 
     def _fetch(self, now: float, deadline: float) -> None:
         """Fill the buffer, unless nothing came by the deadline or the consumers changed."""
-        if self._upkeep is not None:
-            self._upkeep.run_if_due(now)
-            deadline = min(deadline, self._upkeep.next_due)
+        upkeep = self._upkeep
+        if upkeep is not None:
+            due = upkeep.next_due
+            if due <= now:
+                upkeep.run()
+                due = upkeep.next_due
+            if due < deadline:
+                deadline = due
         wants = self._wants
         self._waiting_for_room = bool(self.limited)
         try:
