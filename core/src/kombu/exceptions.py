@@ -112,7 +112,21 @@ class ContentDisallowed(SerializerNotInstalled):
 
 
 class BatchPublishError(KombuError):
-    """Part of a batch was not stored."""
+    """Part of a batch was not stored; the rest was.
+
+    Args:
+        refused: (position in the batch, why) of each message that was refused.
+        size: How many messages the batch had.
+    """
+
+    def __init__(self, refused: Any = (), size: int = 0) -> None:
+        self.refused = list(refused)
+        self.size = size
+        first = f": {self.refused[0][1]}" if self.refused else ""
+        super().__init__(f"{len(self.refused)} of {size} messages were refused{first}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.refused, self.size)
 
 
 class HttpError(Exception):

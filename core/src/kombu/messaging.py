@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
+    from .batching import Batch
+
 __all__ = ("Consumer", "Exchange", "Producer", "Queue")
 
 PERSISTENT = 2
@@ -165,7 +167,8 @@ class Producer:
             return None
         return maybe_declare(entity, self.channel, retry, **retry_policy)
 
-    def _declare_missing(self, entities: Iterable[Any], retry: bool, policy: Any) -> None:
+    def declare_missing(self, entities: Iterable[Any], retry: bool, policy: Any) -> None:
+        """Declare those of `entities` that were not declared on this connection."""
         channel = self.channel
         transport = channel.connection
         seen = () if transport is None else transport.client.declared_entities
@@ -352,7 +355,7 @@ class Producer:
     ) -> Any:
         channel = self.channel
         if declare:
-            self._declare_missing(declare, retry, retry_policy)
+            self.declare_missing(declare, retry, retry_policy)
         if channel.takes_envelopes:
             return channel.basic_publish(
                 Envelope(
@@ -383,6 +386,20 @@ class Producer:
             timeout=timeout,
             confirm_timeout=confirm_timeout,
         )
+
+    def batch(self, max_size: int = 1000) -> Batch:
+        """A context whose messages are sent together, where the transport can; see `Batch`.
+
+        Args:
+            max_size: The most messages to hold back.
+
+        Raises:
+            ValueError: `max_size` is not a positive number.
+        """
+        # Batches are not for everybody: imported with the first one.
+        from .batching import Batch
+
+        return Batch(self, max_size)
 
     def close(self) -> None:
         """Nothing is held open; kept for its documented name."""

@@ -345,6 +345,27 @@ class Channel(StdChannel):
             for put in route:
                 put(message)
 
+    def basic_publish_batch(self, messages: Sequence[Envelope]) -> list[tuple[int, Exception]]:
+        """Publish messages in one step; returns the positions of those refused, with the reason.
+
+        A message that fits no queue is treated as by `basic_publish`.
+        """
+        self._check_open("Basic.publish")
+        transport = self.connection
+        items: list[tuple[str, Envelope]] = []
+        positions: list[int] = []
+        for position, envelope in enumerate(messages):
+            self._set_times(envelope)
+            targets = self._declarations.targets(
+                envelope.exchange, envelope.routing_key, envelope.headers
+            )
+            if not targets:
+                self._unroutable(envelope, mandatory=False)
+            items.extend((queue, envelope) for queue in targets)
+            positions.extend(position for _ in targets)
+        refused = transport.session.put(items, self._deadline()) if items else ()
+        return [(positions[index], error) for index, error in refused]
+
     def _resolve(
         self, envelope: Envelope, exchange: str, routing_key: str
     ) -> tuple[Callable[[Envelope], None], ...]:
@@ -375,15 +396,7 @@ class Channel(StdChannel):
 
     def _publish_timed(self, envelope: Envelope, mandatory: bool, timeout: float | None) -> None:
         """The way of the messages that expire, or that are to be delivered later."""
-        transport = self.connection
-        expiration = envelope.properties.get("expiration")
-        delay = envelope.headers.pop(DELAY, 0)
-        if delay:
-            envelope.not_before = transport.now() + milliseconds(DELAY, delay)
-        if expiration is not None:
-            # Counted from when the message enters its queue.
-            start = envelope.not_before or transport.now()
-            envelope.expires_at = start + milliseconds("expiration", expiration)
+        self._set_times(envelope)
         targets = self._declarations.targets(
             envelope.exchange, envelope.routing_key, envelope.headers
         )
@@ -393,7 +406,19 @@ class Channel(StdChannel):
             self._unroutable(envelope, mandatory)
             return
         deadline = self._deadline() if timeout is None else monotonic() + timeout
-        transport.put_into(targets, envelope, deadline)
+        self.connection.put_into(targets, envelope, deadline)
+
+    def _set_times(self, envelope: Envelope) -> None:
+        """Work out when a message is to be delivered, and when it expires."""
+        transport = self.connection
+        expiration = envelope.properties.get("expiration")
+        delay = envelope.headers.pop(DELAY, 0)
+        if delay:
+            envelope.not_before = transport.now() + milliseconds(DELAY, delay)
+        if expiration is not None:
+            # Counted from when the message enters its queue.
+            start = envelope.not_before or transport.now()
+            envelope.expires_at = start + milliseconds("expiration", expiration)
 
     def _unroutable(self, envelope: Envelope, mandatory: bool) -> None:
         exchange, routing_key = envelope.exchange, envelope.routing_key
