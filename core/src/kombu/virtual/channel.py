@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from kombu.exceptions import (
     ChannelError,
+    DecodeError,
     MessageStateError,
     NotEquivalentError,
     RecoverableConnectionError,
@@ -224,6 +225,7 @@ class Channel(StdChannel):
     ) -> None:
         """Have `queue` receive what `exchange` routes to it (AMQP 0-9-1, queue.bind)."""
         self._check_open("Queue.bind")
+        self._check_owner(queue, "Queue.bind")
         if exchange:
             self._declarations.bind(Binding(exchange, queue, routing_key or "", arguments or None))
 
@@ -237,6 +239,7 @@ class Channel(StdChannel):
     ) -> None:
         """Undo `queue_bind`; unknown bindings are ignored."""
         self._check_open("Queue.unbind")
+        self._check_owner(queue, "Queue.unbind")
         if exchange:
             self._declarations.unbind(
                 Binding(exchange, queue, routing_key or "", arguments or None)
@@ -265,6 +268,7 @@ class Channel(StdChannel):
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
+        self._check_owner(queue, "Queue.purge")
         self._receiver.give_back_of_queue(queue)
         return self._session.purge(queue, self._deadline())
 
@@ -321,7 +325,7 @@ class Channel(StdChannel):
         try:
             route = self._routes[exchange, routing_key]
         except KeyError:
-            route = self._resolve(message, exchange, routing_key)
+            route = self._resolve(message, exchange, routing_key, mandatory)
         if timeout is not None or mandatory or not route:
             self._publish_carefully(message, route, mandatory, timeout)
             return
@@ -329,9 +333,12 @@ class Channel(StdChannel):
             put(message)
 
     def _resolve(
-        self, envelope: Envelope, exchange: str, routing_key: str
+        self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
     ) -> tuple[Callable[[Envelope], None], ...]:
         self._check_open("Basic.publish")
+        if mandatory and not exchange and not self._exists(routing_key):
+            # Asked first: a store may make the queue when it prepares the way to it.
+            return ()
         transport: Transport = self.connection
         return transport.resolve(exchange, routing_key, envelope.headers)
 
@@ -381,8 +388,12 @@ class Channel(StdChannel):
     def _to_envelope(self, message: Any, exchange: str, routing_key: str) -> Envelope:
         try:
             envelope = from_payload(message)
-        except TypeError as exc:
-            raise ChannelError(f"not a message: {message!r:.100}") from exc
+        except DecodeError as exc:
+            raise ChannelError(
+                f"not a message: {message!r:.100}; make one with prepare_message()",
+                (60, 40),
+                "Basic.publish",
+            ) from exc
         envelope.exchange, envelope.routing_key = exchange, routing_key
         return envelope
 
