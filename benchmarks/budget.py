@@ -52,8 +52,9 @@ HEAD = f"""\
 # What {MESSAGES:,} messages may cost on Python 3.11, all together: see benchmarks/budget.py.
 #
 # "calls" are exact, "blocks" are rounded up to the next {ROUNDING}.  The figures of this checkout
-# are written by `python benchmarks/budget.py --write`.  A budget is raised only in the commit that
-# needs it, with the reason as a comment under [the name of the step]; comments there are kept.
+# are written by `python benchmarks/budget.py --write`, and then by `python benchmarks/runner.py
+# table` into docs/performance.md.  A budget is raised only in the commit that needs it, with the
+# reason as a comment under [the name of the step]; comments there are kept.
 """
 
 

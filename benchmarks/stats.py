@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ("Ratio", "median", "median_deviation", "quantile", "ratio_of_medians")
+__all__ = ("Ratio", "median", "median_deviation", "median_ratio", "quantile")
 
 #: How often the rounds are drawn anew.
 DRAWS = 2_000
@@ -19,7 +19,7 @@ TAIL = 0.05
 
 
 class Ratio(NamedTuple):
-    """A ratio of medians and its 90 % interval."""
+    """A ratio and its 90 % interval."""
 
     value: float
     low: float
@@ -38,12 +38,13 @@ def quantile(values: Sequence[float], part: float) -> float:
     return ordered[min(int(part * len(ordered)), len(ordered) - 1)]
 
 
-def ratio_of_medians(above: Sequence[float], below: Sequence[float]) -> Ratio:
-    """How many times the values of one side are those of the other.
+def median_ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
+    """How many times the values of one side are those of the other: the median of the rounds.
 
-    The interval is a percentile bootstrap over rounds: what was measured in the same round stays
-    together, so that a slow minute of the machine counts on both sides.  The draws are always the
-    same ones, so that the same values give the same interval.
+    The two of a round were measured right after each other, so a slow minute of the machine cancels
+    out; of the ratio of the two medians it would not, where they are of different minutes.  The
+    interval is a percentile bootstrap over rounds, always with the same draws, so that the same
+    values give the same interval.
 
     Args:
         above: The values of one side, one a round.
@@ -52,13 +53,9 @@ def ratio_of_medians(above: Sequence[float], below: Sequence[float]) -> Ratio:
     Raises:
         ValueError: The sides have different numbers of rounds, or none.
     """
-    rounds = list(zip(above, below, strict=True))
-    if not rounds:
+    ratios = [a / b for a, b in zip(above, below, strict=True)]
+    if not ratios:
         raise ValueError("a ratio needs at least one round of each side: there is none")
     draw = random.Random(0)
-    ratios = [_ratio(draw.choices(rounds, k=len(rounds))) for _ in range(DRAWS)]
-    return Ratio(_ratio(rounds), quantile(ratios, TAIL), quantile(ratios, 1 - TAIL))
-
-
-def _ratio(rounds: Sequence[tuple[float, float]]) -> float:
-    return median(a for a, _ in rounds) / median(b for _, b in rounds)
+    drawn = [median(draw.choices(ratios, k=len(ratios))) for _ in range(DRAWS)]
+    return Ratio(median(ratios), quantile(drawn, TAIL), quantile(drawn, 1 - TAIL))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from environments import OURS, THEIRS
-from stats import Ratio, median, median_deviation, quantile, ratio_of_medians
+from stats import Ratio, median, median_deviation, median_ratio, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def summarize(results: Mapping[str, Any]) -> dict[str, Line]:
         theirs = sorted(sides.get((name, THEIRS.name), []), key=_round)
         if not ours and not theirs:
             continue
-        faster = ratio_of_medians([_judged(m) for m in theirs], [_judged(m) for m in ours])
+        faster = median_ratio([_judged(m) for m in theirs], [_judged(m) for m in ours])
         lines[name] = Line(
             name, case["title"], case["messages"], _figures(ours), _figures(theirs), faster
         )

@@ -266,7 +266,7 @@ class TestFetching:
         assert bodies(session.fetch(wants, 1, soon())) == [b"1"]
 
     def test_one_busy_queue_among_many_is_served(self, store: Store, session: Session) -> None:
-        """Wants: "one busy queue among a thousand costs what it costs with one", within reason."""
+        """Wants: a fetch from one busy queue among many; its cost is what the store promises."""
         prefix = uuid.uuid4().hex[:8]
         names = [f"{prefix}-{n}" for n in range(store.many_queues)]
         for name in names:
@@ -279,7 +279,7 @@ class TestFetching:
         for _ in range(50):
             (delivery,) = session.fetch(wants, 1, soon())
             assert delivery.queue == busy
-        assert monotonic() - begun < 5.0
+        assert (monotonic() - begun) / 50 < store.busy_fetch_within
         for name in names:
             session.delete_queue(name, soon())
 

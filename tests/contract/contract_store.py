@@ -24,12 +24,15 @@ class Store(Protocol):
     """One store with nothing in it that belongs to somebody else.
 
     ``volume`` and ``many_queues`` are the sizes of the large tests, for stores whose stand-in is
-    slow; ``shortest_lease`` is the shortest that the store can hold a claim, in seconds.
+    slow; ``busy_fetch_within`` is how long (seconds) a fetch of one message may take on average
+    where one of ``many_queues`` has messages; ``shortest_lease`` is the shortest that the
+    store can hold a claim, in seconds.
     """
 
     capabilities: Capabilities
     volume: int
     many_queues: int
+    busy_fetch_within: float
     shortest_lease: float
 
     def backend(self, *, lease: float | None = None) -> Backend:

@@ -35,6 +35,7 @@ class MemoryStore:
     capabilities = CAPABILITIES
     volume = 10_000
     many_queues = 1_000
+    busy_fetch_within = 0.002
     shortest_lease = 0.3
 
     def __init__(self) -> None:

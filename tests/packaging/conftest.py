@@ -91,7 +91,7 @@ def _require(wheelhouse: Wheelhouse, distribution: str, file: str) -> None:
 @pytest.fixture
 def connection(wheelhouse: Wheelhouse) -> None:
     """For tests that connect."""
-    _require(wheelhouse, "kombu", "kombu/connection.py")
+    _require(wheelhouse, "kombu", "kombu/connection/__init__.py")
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __version__ = "6.0.0"
 __author__ = "The Kombu 6 authors"
-__contact__ = "https://pypi.org/project/kombu/"
-__homepage__ = "https://pypi.org/project/kombu/"
+__contact__ = "SECURITY.md"
+__homepage__ = "README.md"
 __docformat__ = "restructuredtext en"
 
 __all__ = (

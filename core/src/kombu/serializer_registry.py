@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kombu.exceptions import (
@@ -291,8 +292,12 @@ class SerializerRegistry:
     def _adopt(self, found: SerializerSpec | None) -> bool:
         if found is None:
             return False
+        decoder = found.decoder
+        if found.content_encoding not in SKIP_DECODE:
+            # A plugin that writes text reads text, whether its body travelled as such or as bytes.
+            decoder = partial(_decode_as_text, decoder, found.content_encoding)
         self.register(
-            found.name, found.encoder, found.decoder, found.content_type, found.content_encoding
+            found.name, found.encoder, decoder, found.content_type, found.content_encoding
         )
         return True
 
@@ -327,6 +332,10 @@ class SerializerRegistry:
 
 def _raw_body(data: Any) -> Any:
     return raw_encode(data)[2]
+
+
+def _decode_as_text(decode: Callable[[Any], Any], encoding: str, body: Any) -> Any:
+    return decode(body if isinstance(body, str) else codecs.decode(body, encoding))
 
 
 def _listed(names: Collection[str]) -> str:

@@ -79,7 +79,7 @@ def test_raw_encode_labels_a_body_as_data() -> None:
         (lambda: 1, "pickle"),
         (float, "json"),
     ],
-    ids=ascii,
+    ids=["object", "set", "surrogate", "raw surrogate", "function", "class"],
 )
 def test_a_body_that_cannot_be_written_is_an_encode_error(body: Any, serializer: Any) -> None:
     with pytest.raises(EncodeError, match="cannot be written as") as caught:

@@ -92,8 +92,7 @@ class StoreSession:
         room = {n: want.limit for n, want in wants.items() if want.limit > 0 and self._ready(n)}
         while room and len(taken) < limit:
             # Another queue comes first every time, so that none of them starves the others.
-            self._turn = (self._turn + 1) % len(room)
-            names = list(room)
+            names, self._turn = list(room), (self._turn + 1) % len(room)
             for name in (names[self._turn :] + names[: self._turn])[: limit - len(taken)]:
                 envelope = self._queues[name][1].popleft()
                 taken.append(Delivery(name, object(), envelope, envelope.count))
@@ -111,8 +110,7 @@ class StoreSession:
     def purge(self, name: str, deadline: float) -> int:
         with self._changed:
             dropped = self._ready(name)
-            if dropped:
-                self._queues[name][1].clear()
+            self._queues.get(name, (None, deque()))[1].clear()
             return dropped
 
     def maintain(
