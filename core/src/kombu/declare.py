@@ -90,7 +90,9 @@ def maybe_declare(
         declared.remember(original)
         return False
     if retry:
-        client.ensure(entity, entity.declare, **retry_policy)(channel=channel)
+        # By its own channel, which is replaced with the connection.
+        bound = entity if entity.channel is channel else entity.bind(channel)
+        client.ensure(bound, bound.declare, **retry_policy)()
     else:
         entity.declare(channel=channel)
     if entity.can_cache_declaration:

@@ -157,7 +157,7 @@ class Producer:
     def declare(self) -> None:
         """Declare the default exchange."""
         if self.exchange.name:
-            self.exchange.declare()
+            self.exchange.declare(channel=self.channel)
 
     def maybe_declare(
         self, entity: Exchange | Queue | None, retry: bool = False, **retry_policy: Any
@@ -240,12 +240,12 @@ class Producer:
             routing_key = self.routing_key
         if exchange is None:
             name = default.name
-        elif exchange.__class__ is str:
+        elif isinstance(exchange, str):
             name = exchange
         else:
-            name = exchange.name  # type: ignore[union-attr]
+            name = exchange.name
             if delivery_mode is None:
-                delivery_mode = exchange.delivery_mode  # type: ignore[union-attr]
+                delivery_mode = exchange.delivery_mode
         if delivery_mode is None:
             properties["delivery_mode"] = default.delivery_mode or PERSISTENT
         else:
@@ -256,7 +256,7 @@ class Producer:
             content_type, content_encoding, body = serialization.dumps(
                 body, serializer or self.serializer
             )
-        elif body.__class__ is str:
+        elif isinstance(body, str):
             content_encoding = content_encoding or "utf-8"
         elif not content_encoding:
             content_encoding = "binary"
@@ -278,6 +278,8 @@ class Producer:
             if known is None or known[0] is not default or not known[1].current:
                 declare = (default,) if declare is None else (*declare, default)
         if not retry:
+            if timeout is not None:
+                timeout = self._connect_within(timeout, None)
             return self._publish(
                 body,
                 priority,
@@ -315,11 +317,25 @@ class Producer:
             ),
         )
 
+    def _connect_within(self, timeout: float | None, policy: dict[str, Any] | None) -> float | None:
+        """Connect, where that is still to be done, as the caller wants it tried and no longer.
+
+        Returns what is left of the time.
+        """
+        connection = self._connection
+        if self._promise is None or connection is None or connection.connected:
+            return timeout
+        began = monotonic()
+        connection.ensure_connection(**connection.retry_options(policy, timeout))
+        return None if timeout is None else max(began + timeout - monotonic(), 0.0)
+
     def _publish_again_if_lost(
         self, policy: dict[str, Any] | None, timeout: float | None, arguments: tuple[Any, ...]
     ) -> Any:
         # Nothing of the machinery for retries is made before something went wrong.
         began = monotonic() if timeout is not None else 0.0
+        if self._promise is not None:
+            self._connect_within(timeout, policy)
         try:
             return self._publish(*arguments)
         except Exception as exc:

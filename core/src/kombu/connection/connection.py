@@ -37,6 +37,9 @@ _RESOLVE_ALIASES = {"pyamqp": "amqp", "librabbitmq": "amqp"}
 #: same broker do not all come back in the same moment.
 JITTER = 0.1
 
+#: What a user says about when to try again.
+_INTERVALS = ("max_retries", "interval_start", "interval_step", "interval_max")
+
 #: How often to try where the user named no policy and a call needs a connection on the way.
 DEFAULT_RETRIES = 3
 
@@ -538,10 +541,17 @@ class Connection:
     def _failover_options(self) -> dict[str, Any]:
         """How often to try where a call needs a connection on the way."""
         given = self.transport_options or {}
-        names = ("max_retries", "interval_start", "interval_step", "interval_max")
-        options = {name: given[name] for name in names if name in given}
+        options = {name: given[name] for name in _INTERVALS if name in given}
         options.setdefault("max_retries", DEFAULT_RETRIES)
         return {**options, **self._total_timeout()}
+
+    def retry_options(self, policy: dict[str, Any] | None, timeout: float | None) -> dict[str, Any]:
+        """Arguments of `ensure_connection` for a caller with a policy and a time of its own."""
+        options = self._failover_options()
+        options.update((n, policy[n]) for n in (*_INTERVALS, "errback") if policy and n in policy)
+        if timeout is not None:
+            options["timeout"] = timeout
+        return options
 
     def _total_timeout(self) -> dict[str, Any]:
         timeout = (self.transport_options or {}).get("operation_timeout", 30.0)

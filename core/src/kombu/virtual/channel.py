@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from kombu.exceptions import (
     ChannelError,
+    DecodeError,
     MessageStateError,
     NotEquivalentError,
     RecoverableConnectionError,
@@ -237,6 +238,7 @@ class Channel(StdChannel):
     ) -> None:
         """Have `queue` receive what `exchange` routes to it (AMQP 0-9-1, queue.bind)."""
         self._check_open("Queue.bind")
+        self._check_owner(queue, "Queue.bind")
         if exchange:
             self._declarations.bind(Binding(exchange, queue, routing_key or "", arguments or None))
 
@@ -250,6 +252,7 @@ class Channel(StdChannel):
     ) -> None:
         """Undo `queue_bind`; unknown bindings are ignored."""
         self._check_open("Queue.unbind")
+        self._check_owner(queue, "Queue.unbind")
         if exchange:
             self._declarations.unbind(
                 Binding(exchange, queue, routing_key or "", arguments or None)
@@ -278,6 +281,7 @@ class Channel(StdChannel):
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
+        self._check_owner(queue, "Queue.purge")
         self._receiver.give_back_of_queue(queue)
         return self._session.purge(queue, self._deadline())
 
@@ -334,7 +338,7 @@ class Channel(StdChannel):
         try:
             route = self._routes[exchange, routing_key]
         except KeyError:
-            route = self._resolve(message, exchange, routing_key)
+            route = self._resolve(message, exchange, routing_key, mandatory)
         # Two looks for what a message rarely has.
         headers = message.headers
         if "expiration" in message.properties or (headers and DELAY in headers):
@@ -367,9 +371,12 @@ class Channel(StdChannel):
         return [(positions[index], error) for index, error in refused]
 
     def _resolve(
-        self, envelope: Envelope, exchange: str, routing_key: str
+        self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
     ) -> tuple[Callable[[Envelope], None], ...]:
         self._check_open("Basic.publish")
+        if mandatory and not exchange and not self._exists(routing_key):
+            # Asked first: a store may make the queue when it prepares the way to it.
+            return ()
         transport: Transport = self.connection
         return transport.resolve(exchange, routing_key, envelope.headers)
 
@@ -445,8 +452,12 @@ class Channel(StdChannel):
     def _to_envelope(self, message: Any, exchange: str, routing_key: str) -> Envelope:
         try:
             envelope = from_payload(message)
-        except TypeError as exc:
-            raise ChannelError(f"not a message: {message!r:.100}") from exc
+        except DecodeError as exc:
+            raise ChannelError(
+                f"not a message: {message!r:.100}; make one with prepare_message()",
+                (60, 40),
+                "Basic.publish",
+            ) from exc
         envelope.exchange, envelope.routing_key = exchange, routing_key
         return envelope
 
