@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .protocol import refused
-from .waiting import bodies, expect, receive, take
+from .waiting import bodies, expect, nothing_in, receive, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,33 +106,31 @@ def test_a_requeued_message_comes_back_among_its_priority(
     expect(channel, ten, "high", "low", "low 2")
 
 
-def test_a_full_queue_drops_the_lowest_priority_first(
+def test_a_full_queue_drops_what_would_have_come_first(
     channel: Channel, name: Callable[[str], str]
 ) -> None:
     queue = name("q")
     channel.declare_queue(queue, arguments={"x-max-priority": 10, "x-max-length": 2})
     for priority in (1, 9, 5):
         channel.publish(str(priority), queue, priority=priority)
-    expect(channel, queue, "9", "5")
+    expect(channel, queue, "5", "1")
 
 
-def test_expiration_is_looked_at_within_each_priority(
-    channel: Channel, name: Callable[[str], str]
+@pytest.mark.parametrize("way", ["queue", "message"])
+def test_an_expired_message_waits_behind_a_higher_priority(
+    channel: Channel, name: Callable[[str], str], way: str
 ) -> None:
     queue, dead = name("q"), name("dead")
     channel.declare_queue(dead)
-    channel.declare_queue(
-        queue,
-        arguments={
-            "x-max-priority": 10,
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": dead,
-        },
-    )
+    letters = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
+    lifetime = {"x-message-ttl": 400} if way == "queue" else {}
+    channel.declare_queue(queue, arguments={"x-max-priority": 10} | letters | lifetime)
+    channel.publish("low", queue, priority=1, expiration=40)
     channel.publish("high", queue, priority=9)
-    channel.publish("low", queue, priority=1, expiration=30)
+    nothing_in(channel, dead)
+    assert channel.declare_queue(queue, passive=True).messages == 2
+    assert bodies(take(channel, queue)) == ["high"]
     assert bodies(take(channel, dead)) == ["low"]
-    expect(channel, queue, "high")
 
 
 @pytest.mark.parametrize("highest", [-1, 256, "5", 1.5])
