@@ -1,0 +1,86 @@
+"""Each rule runs on both sides: the fixture `side` says on which one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .on_memory import Memory
+from .on_rabbitmq import RabbitMQ
+from .rabbitmq import MISSING, Server, find_server, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .protocol import Broker, Channel, Side
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A RabbitMQ that runs until the tests end."""
+    program = find_server()
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with running(program, tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def memory() -> Side:
+    return Memory(f"memory://judge-{uuid.uuid4().hex[:8]}//")
+
+
+@pytest.fixture(scope="session")
+def judge(rabbitmq: Server) -> Side:
+    return RabbitMQ(rabbitmq.address)
+
+
+@pytest.fixture(params=["rabbitmq", "memory"])
+def side(request: pytest.FixtureRequest) -> Side:
+    """The broker that the rule is asked of."""
+    chosen: Side = request.getfixturevalue("judge" if request.param == "rabbitmq" else "memory")
+    return chosen
+
+
+@pytest.fixture
+def connect(side: Side) -> Iterator[Callable[[], Broker]]:
+    """Opens connections, which are closed at the end of the test."""
+    opened: list[Broker] = []
+
+    def connect() -> Broker:
+        opened.append(side.connect())
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def connection(connect: Callable[[], Broker]) -> Broker:
+    return connect()
+
+
+@pytest.fixture
+def channel(connection: Broker) -> Channel:
+    return connection.channel()
+
+
+@pytest.fixture
+def other(connection: Broker) -> Channel:
+    """A second channel of the same connection."""
+    return connection.channel()
+
+
+@pytest.fixture
+def name() -> Callable[[str], str]:
+    """Makes names that no other test uses, so that nothing has to be deleted."""
+    prefix = uuid.uuid4().hex[:10]
+    number = itertools.count()
+    return lambda what: f"{what}-{prefix}-{next(number)}"
