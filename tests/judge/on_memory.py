@@ -40,7 +40,7 @@ class Memory:
 
 class _Connection:
     def __init__(self, url: str) -> None:
-        self._connection = Connection(url)
+        self._connection = Connection(url, transport_options={"strict": True})
         self._connection.connect()
 
     def channel(self) -> Channel:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Binding
 
-__all__ = ("HeadersTable",)
+__all__ = ("X_MATCH_MODES", "HeadersTable")
+
+X_MATCH_MODES = ("all", "any", "all-with-x", "any-with-x")
 
 
 def _equal(wanted: object, found: object) -> bool:

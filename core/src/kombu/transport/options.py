@@ -50,6 +50,10 @@ class Options:
     #: twice as long each further time, up to the maximum.  0: it comes again at once.
     requeue_backoff: float = 0.0
     requeue_backoff_max: float = 60.0
+    #: Be as strict as a RabbitMQ broker where 5.7's virtual transports were lenient: publishing to
+    #: an exchange, or binding a queue, that nobody declared is an error (404), and names that begin
+    #: with ``amq.`` are the broker's (403).
+    strict: bool = False
     #: Encoding of the body on stores that keep text; `None` leaves it plain.
     body_encoding: str | None = "base64"
     #: Upper bound of the fallback poll where the store can't wake us.

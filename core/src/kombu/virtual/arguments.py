@@ -36,6 +36,7 @@ _NUMBERS = {
 _TEXTS = frozenset({DEAD_LETTER_EXCHANGE, DEAD_LETTER_ROUTING_KEY})
 _OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 _HIGHEST_PRIORITY = 255
+_MEANINGFUL = frozenset({*_MILLISECONDS, *_NUMBERS, *_TEXTS, "x-overflow"})
 
 
 def queue_spec(name: str, durable: bool, arguments: Mapping[str, Any] | None) -> QueueSpec:
@@ -79,8 +80,11 @@ def queue_spec(name: str, durable: bool, arguments: Mapping[str, Any] | None) ->
 
 
 def check_equivalent(standing: QueueSpec, wanted: QueueSpec, vhost: str) -> None:
-    """Raise `NotEquivalentError` where a queue is declared with other options."""
-    for name in sorted({"durable", *standing.arguments, *wanted.arguments}):
+    """Raise `NotEquivalentError` where a queue is declared with other options.
+
+    Arguments that mean nothing here make no difference.
+    """
+    for name in ("durable", *sorted(_MEANINGFUL)):
         found: object = standing.arguments.get(name)
         given: object = wanted.arguments.get(name)
         if name == "durable":

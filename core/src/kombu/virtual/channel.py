@@ -19,6 +19,7 @@ from kombu.exceptions import (
     RecoverableConnectionError,
     UndeliverableError,
 )
+from kombu.exchange_types.headers import X_MATCH_MODES
 from kombu.transport.backend import Binding, Envelope, QueueSpec, Release
 from kombu.transport.base import StdChannel
 from kombu.utils.uuid import uuid
@@ -30,7 +31,7 @@ from .message import Message, from_delivery
 from .message import Message as VirtualMessage
 from .prefetch import UNLIMITED, Window
 from .receiver import Consumer
-from .router import ExchangeSpec
+from .router import ExchangeSpec, equivalent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -90,6 +91,7 @@ class Channel(StdChannel):
         self._got = 0
         self._next_tag = itertools.count(1).__next__
         self._consumers: dict[str, Consumer] = {}
+        self._strict = bool(connection.options.strict)
         self._use(connection)
 
     def _use(self, connection: Transport) -> None:
@@ -124,18 +126,15 @@ class Channel(StdChannel):
         standing = self._declarations.find_exchange(name)
         if passive:
             if standing is None:
-                raise ChannelError(
-                    f"NOT_FOUND - no exchange {name!r} in vhost {self._vhost!r}",
-                    (40, 10),
-                    "Exchange.declare",
-                    404,
-                )
+                raise self._no_exchange(name, "Exchange.declare")
             return
+        if standing is None and exchange:
+            self._check_name(exchange, "Exchange.declare")
         wanted = ExchangeSpec(
             name, type or "direct", bool(durable), bool(auto_delete), arguments or None
         )
         standing = self._declarations.declare_exchange(wanted)
-        if standing != wanted:
+        if not equivalent(standing, wanted):
             raise NotEquivalentError(
                 f"PRECONDITION_FAILED - exchange {name!r} in vhost {self._vhost!r} is declared as "
                 f"{_options(standing)}, not as {_options(wanted)}; use the same options "
@@ -151,6 +150,7 @@ class Channel(StdChannel):
             ChannelError: 406 with `if_unused`, where something is bound to it.
         """
         self._check_open("Exchange.delete")
+        self._check_not_default(exchange, "Exchange.delete")
         if if_unused and self._declarations.has_bindings(exchange):
             raise ChannelError(
                 f"PRECONDITION_FAILED - exchange {exchange!r} in vhost {self._vhost!r} in use",
@@ -170,6 +170,11 @@ class Channel(StdChannel):
     ) -> None:
         """Have `destination` receive what `source` routes to it (RabbitMQ's exchange.bind)."""
         self._check_open("Exchange.bind")
+        for end in (source, destination):
+            self._check_not_default(end, "Exchange.bind")
+        if self._strict and self._declarations.find_exchange(destination) is None:
+            raise self._no_exchange(destination, "Exchange.bind")
+        self._check_binding(source, arguments, "Exchange.bind")
         binding = Binding(source, destination, routing_key or "", arguments, to_exchange=True)
         self._declarations.bind(binding)
 
@@ -217,11 +222,14 @@ class Channel(StdChannel):
             ready = found[1]
         else:
             wanted = queue_spec(name, bool(durable), arguments)
+            if queue and self._strict and not self._exists(queue):
+                self._check_name(queue, "Queue.declare")
+            self._check_same(name, bool(auto_delete), bool(exclusive))
             standing, ready = self._session.declare_queue(wanted, self._deadline())
             if self.connection.capabilities.queue_specs:
                 check_equivalent(standing, wanted, self._vhost)
             owner = self.connection if exclusive else None
-            self._declarations.add_queue(name, bool(auto_delete or exclusive), owner)
+            self._declarations.add_queue(name, bool(auto_delete), owner)
         return queue_declare_ok_t(
             name,
             ready + self._receiver.unseen(queue=name),
@@ -239,6 +247,10 @@ class Channel(StdChannel):
         """Have `queue` receive what `exchange` routes to it (AMQP 0-9-1, queue.bind)."""
         self._check_open("Queue.bind")
         self._check_owner(queue, "Queue.bind")
+        self._check_not_default(exchange, "Queue.bind")
+        if self._strict and not self._exists(queue):
+            raise self._no_queue(queue, (50, 20), "Queue.bind")
+        self._check_binding(exchange or "", arguments, "Queue.bind")
         if exchange:
             self._declarations.bind(Binding(exchange, queue, routing_key or "", arguments or None))
 
@@ -282,6 +294,8 @@ class Channel(StdChannel):
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
         self._check_owner(queue, "Queue.purge")
+        if self._strict and not self._exists(queue):
+            raise self._no_queue(queue, (50, 30), "Queue.purge")
         self._receiver.give_back_of_queue(queue)
         return self._session.purge(queue, self._deadline())
 
@@ -374,7 +388,9 @@ class Channel(StdChannel):
         self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
     ) -> tuple[Callable[[Envelope], None], ...]:
         self._check_open("Basic.publish")
-        if mandatory and not exchange and not self._exists(routing_key):
+        if self._strict and exchange and self._declarations.find_exchange(exchange) is None:
+            raise self._no_exchange(exchange, "Basic.publish")
+        if (mandatory or self._strict) and not exchange and not self._exists(routing_key):
             # Asked first: a store may make the queue when it prepares the way to it.
             return ()
         transport: Transport = self.connection
@@ -813,6 +829,68 @@ class Channel(StdChannel):
                 method,
                 405,
             )
+
+    def _check_name(self, name: str, method: str) -> None:
+        if self._strict and name.startswith("amq."):
+            raise ChannelError(
+                f"ACCESS_REFUSED - {name!r} begins with 'amq.', which is for names of the broker",
+                None,
+                method,
+                403,
+            )
+
+    def _check_not_default(self, exchange: str | None, method: str) -> None:
+        if self._strict and exchange == "":
+            raise ChannelError(
+                "ACCESS_REFUSED - operation not permitted on the default exchange",
+                None,
+                method,
+                403,
+            )
+
+    def _check_binding(
+        self, exchange: str, arguments: Mapping[str, Any] | None, method: str
+    ) -> None:
+        spec = self._declarations.find_exchange(exchange)
+        if spec is None:
+            if self._strict and exchange:
+                raise self._no_exchange(exchange, method)
+        elif spec.type == "headers" and arguments:
+            mode = arguments.get("x-match", "all")
+            if mode not in X_MATCH_MODES:
+                raise ChannelError(
+                    f"PRECONDITION_FAILED - invalid x-match {mode!r}: wanted is one of "
+                    f"{', '.join(X_MATCH_MODES)}",
+                    None,
+                    method,
+                    406,
+                )
+
+    def _check_same(self, queue: str, auto_delete: bool, exclusive: bool) -> None:
+        record = self._declarations.queue(queue)
+        if record is None:
+            return
+        if exclusive and record.owner is None:
+            raise ChannelError(
+                f"RESOURCE_LOCKED - cannot obtain exclusive access to queue {queue!r} in vhost "
+                f"{self._vhost!r}: it was declared for all",
+                (50, 10),
+                "Queue.declare",
+                405,
+            )
+        if auto_delete != record.auto_delete:
+            raise NotEquivalentError(
+                f"PRECONDITION_FAILED - inequivalent arg 'auto_delete' for queue {queue!r} in "
+                f"vhost {self._vhost!r}: received {auto_delete} but current is "
+                f"{record.auto_delete}; use the same options everywhere, or delete the queue first",
+                (50, 10),
+                "Queue.declare",
+            )
+
+    def _no_exchange(self, exchange: str, method: str) -> ChannelError:
+        return ChannelError(
+            f"NOT_FOUND - no exchange {exchange!r} in vhost {self._vhost!r}", (40, 10), method, 404
+        )
 
     def _no_queue(self, queue: str, method_sig: tuple[int, int], method: str) -> ChannelError:
         return ChannelError(

@@ -52,9 +52,10 @@ def forward(envelope: Envelope, queue: str, reason: str, to: DeadLetters, now: f
     letter.expires_at = None
     expiration = letter.properties.pop("expiration", None)
     letter.headers["x-death"] = _recorded(envelope, queue, reason, expiration, now)
-    letter.headers.setdefault("x-first-death-exchange", envelope.exchange)
-    letter.headers.setdefault("x-first-death-queue", queue)
-    letter.headers.setdefault("x-first-death-reason", reason)
+    if not envelope.headers.get("x-death"):
+        letter.headers["x-first-death-exchange"] = envelope.exchange
+        letter.headers["x-first-death-queue"] = queue
+        letter.headers["x-first-death-reason"] = reason
     letter.exchange = to.exchange
     if to.routing_key is not None:
         letter.routing_key = to.routing_key

@@ -33,6 +33,16 @@ class ExchangeSpec(NamedTuple):
     arguments: Mapping[str, Any] | None = None
 
 
+def equivalent(standing: ExchangeSpec, wanted: ExchangeSpec) -> bool:
+    """Whether a declaration asks for what is there; arguments that mean nothing do not count."""
+    return standing[:4] == wanted[:4] and _alternate(standing) == _alternate(wanted)
+
+
+def _alternate(spec: ExchangeSpec) -> str | None:
+    alternate: str | None = (spec.arguments or {}).get(ALTERNATE_EXCHANGE)
+    return alternate
+
+
 class Targets(NamedTuple):
     """What a message resolves to, and whether another message with the same key does too."""
 
@@ -52,6 +62,16 @@ class _Exchange:
         self.bindings: dict[tuple[str, bool], BindingSet] = {}
 
 
+#: What is there without being declared (AMQP 0-9-1, section 3.1.3; RabbitMQ adds the last).
+PREDECLARED = {
+    "amq.direct": "direct",
+    "amq.fanout": "fanout",
+    "amq.topic": "topic",
+    "amq.headers": "headers",
+    "amq.match": "headers",
+}
+
+
 class Router:
     """Exchanges and bindings of one store.
 
@@ -63,9 +83,17 @@ class Router:
         self._new_table = new_table
         self._exchanges: dict[str, _Exchange] = {}
 
+    def _known(self, name: str) -> _Exchange | None:
+        """An exchange that is there; the broker's own come into being when they are asked for."""
+        exchange = self._exchanges.get(name)
+        if exchange is None and name in PREDECLARED:
+            spec = ExchangeSpec(name, PREDECLARED[name], durable=True)
+            exchange = self._exchanges[name] = _Exchange(spec, self._new_table(spec.type))
+        return exchange
+
     def find_exchange(self, name: str) -> ExchangeSpec | None:
         """The declaration that stands, `None` where nobody declared it."""
-        exchange = self._exchanges.get(name)
+        exchange = self._known(name)
         return None if exchange is None else exchange.spec
 
     def exchanges(self) -> list[ExchangeSpec]:
@@ -77,7 +105,7 @@ class Router:
 
         Bindings made before the declaration are kept and read by its type.
         """
-        exchange = self._exchanges.get(spec.name)
+        exchange = self._known(spec.name)
         if exchange is None:
             self._exchanges[spec.name] = _Exchange(spec, self._new_table(spec.type))
             return spec
@@ -100,7 +128,7 @@ class Router:
 
     def bind(self, binding: Binding) -> None:
         """Add a binding.  An exchange that nobody declared is ``direct`` until somebody does."""
-        exchange = self._exchanges.get(binding.exchange)
+        exchange = self._known(binding.exchange)
         if exchange is None:
             exchange = _Exchange(None, self._new_table("direct"))
             self._exchanges[binding.exchange] = exchange
@@ -113,7 +141,7 @@ class Router:
 
     def unbind(self, binding: Binding) -> None:
         """Remove a binding; unknown ones are ignored."""
-        exchange = self._exchanges.get(binding.exchange)
+        exchange = self._known(binding.exchange)
         if exchange is None:
             return
         key = (binding.destination, binding.to_exchange)
@@ -162,13 +190,13 @@ class Router:
         seen = {exchange}
         pending = [exchange]
         while pending:
-            known = self._exchanges.get(pending.pop())
+            known = self._known(pending.pop())
             if known is None:
                 continue
             cacheable = cacheable and not known.table.reads_headers
             matched = list(known.table.match(routing_key, headers))
             if not matched and known.spec is not None and known.spec.arguments:
-                alternate = known.spec.arguments.get(ALTERNATE_EXCHANGE)
+                alternate = _alternate(known.spec)
                 if alternate and alternate not in seen:
                     seen.add(alternate)
                     pending.append(alternate)

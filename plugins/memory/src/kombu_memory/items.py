@@ -52,18 +52,11 @@ class PriorityItems:
 
     def popleft(self) -> Envelope:
         """Take the next message; raises `IndexError` where there is none."""
-        return self._pop(-1)
-
-    def pop_lowest(self) -> Envelope:
-        """Take the oldest message of the lowest priority: the first to go."""
-        return self._pop(0)
-
-    def _pop(self, which: int) -> Envelope:
         with self._lock:
-            level = self._levels[self._present[which]]
+            level = self._levels[self._present[-1]]
             envelope = level.popleft()
             if not level:
-                del self._present[which]
+                del self._present[-1]
             self._size -= 1
             return envelope
 

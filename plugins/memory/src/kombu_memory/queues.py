@@ -158,8 +158,8 @@ class Queue:
         return f"max_length={spec.max_length}, max_length_bytes={spec.max_length_bytes}"
 
     def _drop_one(self) -> None:
-        lowest = getattr(self.items, "pop_lowest", None)
-        envelope = self.items.popleft() if lowest is None else lowest()
+        # The head: also of a priority queue what would have been delivered first, as on RabbitMQ.
+        envelope = self.items.popleft()
         self._bytes -= len(envelope.body)
         self._bury(self, envelope, "maxlen")
 
@@ -175,6 +175,8 @@ class Queue:
             with self._lock:
                 (self.items.appendleft if front else self.items.append)(envelope)
                 self._bytes += len(envelope.body)
+                while self.items and self._overflows(0) and self.spec.overflow == "drop-head":
+                    self._drop_one()
                 if envelope.expires_at is not None:
                     self._watch_head()
         if self.watchers:
