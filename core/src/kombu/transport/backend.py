@@ -47,6 +47,7 @@ __all__ = (
     "Release",
     "Remembering",
     "Role",
+    "Scheduled",
     "Session",
     "Topology",
     "Want",
@@ -380,6 +381,13 @@ class Remembering(Protocol):
     claims: dict[Any, Delivery]
 
 
+class Scheduled(Protocol):
+    """Tells when something is to be done."""
+
+    #: In seconds of `time.monotonic`; `inf` for never.
+    next_due: float
+
+
 @runtime_checkable
 class Maintained(Protocol):
     """A session that knows without I/O when `Session.maintain` has something to do.
@@ -387,9 +395,7 @@ class Maintained(Protocol):
     Without it the core asks once in a while (``Capabilities.maintenance_interval``).
     """
 
-    @property
-    def next_due(self) -> float:
-        """When there is something to do, in seconds of `time.monotonic`; `inf` for never."""
+    schedule: Scheduled
 
 
 @runtime_checkable

@@ -247,7 +247,9 @@ class Receiver:
         now = monotonic()
         deadline = now + (LONGEST_WAIT if timeout is None else timeout)
         while True:
-            if self._fetching.acquire(timeout=max(deadline - now, 0)):
+            if self._fetching.acquire(blocking=False) or self._fetching.acquire(
+                timeout=max(deadline - now, 0)
+            ):
                 try:
                     if not self.arrived:
                         self._fetch(now, deadline)
@@ -272,14 +274,12 @@ class Receiver:
         """Fill the buffer, unless nothing came by the deadline or the consumers changed."""
         upkeep = self._upkeep
         if upkeep is not None:
-            due = upkeep.next_due
-            if due <= now:
+            if upkeep.schedule.next_due <= now:
                 upkeep.run()
-                due = upkeep.next_due
-            if due < deadline:
-                deadline = due
+            deadline = min(deadline, upkeep.schedule.next_due)
         wants = self._wants
-        self._waiting_for_room = bool(self.limited)
+        if self.limited:
+            self._waiting_for_room = True
         try:
             limit = self._limit(wants, now)
             if not limit:
@@ -308,7 +308,12 @@ class Receiver:
     def _limit(self, wants: Wants, now: float) -> int:
         """How many messages to fetch, 0 where there is no room; brings the wants up to date."""
         if not self.limited:
-            return self._unlimited_batch(now) if wants else 0
+            # As much as was used up quickly the last time, twice over.
+            if now - self._fetched_at > QUICK:
+                self._batch = 1
+            elif self._batch < self._largest_batch:
+                self._batch = min(self._batch * 2, self._largest_batch)
+            return self._batch if wants else 0
         limit = self._largest_batch
         free = 0
         for channel in self._channels:
@@ -339,13 +344,6 @@ class Receiver:
             self._roomy.add(queue)
         else:
             self._roomy.discard(queue)
-
-    def _unlimited_batch(self, now: float) -> int:
-        if now - self._fetched_at > QUICK:
-            self._batch = 1
-        elif self._batch < self._largest_batch:
-            self._batch = min(self._batch * 2, self._largest_batch)
-        return self._batch
 
     def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
         """Put what was fetched into the buffer, each for a consumer."""

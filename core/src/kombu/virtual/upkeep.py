@@ -16,7 +16,7 @@ from kombu.exceptions import PublishRefused
 from .deadletter import dead_letters, forward, without_cycles
 
 if TYPE_CHECKING:
-    from kombu.transport.backend import Delivery, Maintained
+    from kombu.transport.backend import Delivery, Maintained, Scheduled
 
     from .transport import Transport
 
@@ -40,18 +40,15 @@ class Upkeep:
         self, transport: Transport, told: Maintained | None, interval: float | None
     ) -> None:
         self._transport = transport
-        self._told = told
         self._interval = interval
-        self._due = inf if interval is None else 0.0
-
-    @property
-    def next_due(self) -> float:
-        """When to `run`, in seconds of `time.monotonic`; `inf` for never."""
-        return self._due if self._told is None else self._told.next_due
+        #: When to `run` where nobody else can tell, in seconds of `time.monotonic`.
+        self.next_due = inf if interval is None else 0.0
+        #: What tells when to `run`, by its ``next_due``.
+        self.schedule: Scheduled = self if told is None else told.schedule
 
     def run_if_due(self, now: float) -> None:
         """Do what is due by `now`."""
-        if self.next_due <= now:
+        if self.schedule.next_due <= now:
             self.run()
 
     def run(self) -> None:
@@ -66,7 +63,7 @@ class Upkeep:
             if len(letters) < BATCH:
                 break
         wait = self._interval if due is None else due
-        self._due = inf if wait is None else monotonic() + wait
+        self.next_due = inf if wait is None else monotonic() + wait
 
     def dead_letter(self, delivery: Delivery, reason: str) -> None:
         """Send a message where the dead letters of its queue go, or drop it, and acknowledge it."""

@@ -35,6 +35,8 @@ class MemorySession:
     def __init__(self, backend: MemoryBackend) -> None:
         self._backend = backend
         self._store = backend.store
+        #: Tells when there is something to maintain.
+        self.schedule = backend.store.schedule
         #: What the connection claimed, by token; without it there the claim is lost.
         self.claims = backend.claims
         self._next_token = backend.store.tokens.__next__
@@ -157,11 +159,11 @@ class MemorySession:
 
     def _take(self, limit: int) -> list[Delivery]:
         """Claim up to `limit` messages, one from each queue of the ring in turn."""
-        if self._parked:
-            self._ring.extend(self._parked)
-            self._parked.clear()
         ring, wants = self._ring, self._wants
         taken: list[Delivery] = []
+        if self._parked:
+            ring.extend(self._parked)
+            self._parked.clear()
         room: dict[str, int] = {}
         while ring and limit > 0:
             queue = ring[0]
@@ -338,11 +340,6 @@ class MemorySession:
                 # At the end, so that the claims stay in the order in which they run out.
                 self.claims[delivery.token] = claim
         return lost
-
-    @property
-    def next_due(self) -> float:
-        """When there is something to maintain, in seconds of `time.monotonic`."""
-        return self._store.schedule.next_due
 
     def maintain(
         self,
