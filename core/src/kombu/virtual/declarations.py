@@ -38,12 +38,18 @@ class RouteCache(dict[tuple[str, str], Any]):
 class QueueRecord:
     """What the core itself knows of a declared queue; the rest is the store's."""
 
-    __slots__ = ("auto_delete", "consumers", "owner")
+    __slots__ = ("_owner", "auto_delete", "consumers")
 
     def __init__(self, auto_delete: bool, owner: object | None) -> None:
         self.auto_delete = auto_delete
-        self.owner = owner
+        # Weakly: the declarations may outlive a connection that is dropped without being closed.
+        self._owner = None if owner is None else weakref.ref(owner)
         self.consumers = 0
+
+    @property
+    def owner(self) -> object | None:
+        """The connection that an exclusive queue belongs to, for as long as it lives."""
+        return None if self._owner is None else self._owner()
 
 
 class Declarations:

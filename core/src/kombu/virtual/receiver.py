@@ -418,6 +418,7 @@ class Receiver:
         return session
 
     def forked(self) -> None:
-        """Make the locks anew: another thread may have held them when the process forked."""
+        """Make the locks anew, whoever held them, and leave to the parent what was fetched."""
+        self.arrived.clear()
         self._fetching = threading.Lock()
         self._changed = threading.Event()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
+import weakref
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from kombu.transport.backend import Delivery, QueueSpec, Wants
 
+from .bell import Bell
 from .store import return_claim
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Envelope, Rejected, Release
 
     from .backend import MemoryBackend
-    from .store import Queue
+    from .store import Queue, Watcher
 
 __all__ = ("MemorySession",)
 
@@ -45,7 +46,9 @@ class MemorySession:
         self._parked: list[Queue] = []
         self.waiting = False
         self._interrupted = False
-        self._event = threading.Event()
+        self._bell = Bell()
+        # What the queues have of the session: a connection that is dropped is not kept by them.
+        self._watching: weakref.ref[Watcher] = weakref.ref(self)
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -124,7 +127,7 @@ class MemorySession:
     def _unwatch(self) -> None:
         for queue in self._queues:
             try:
-                queue.watchers.remove(self)
+                queue.watchers.remove(self._watching)
             except ValueError:
                 pass  # it was in the ring, parked, or has just been told
         told = [*self._ring, *self._parked]
@@ -193,12 +196,12 @@ class MemorySession:
         return len(taken) - before
 
     def _watch(self, queue: Queue) -> None:
-        queue.watchers.append(self)
+        queue.watchers.append(self._watching)
         # Looked at after saying that we watch: a publisher looks for watchers after appending, so
         # one of the two sees the other.
         if queue.items:
             try:
-                queue.watchers.remove(self)
+                queue.watchers.remove(self._watching)
             except ValueError:
                 return  # told meanwhile: the queue is in the ring
             self._ring.append(queue)
@@ -209,7 +212,7 @@ class MemorySession:
 
     def wake(self) -> None:
         """End the wait (called by publishers)."""
-        self._event.set()
+        self._bell.ring()
 
     def _wait(self, limit: int, deadline: float) -> list[Delivery]:
         taken: list[Delivery] = []
@@ -217,12 +220,12 @@ class MemorySession:
             remaining = deadline - monotonic()
             if remaining <= 0:
                 break
-            self._event.clear()
+            self._bell.mute()
             self.waiting = True
             try:
                 # Looked at after saying that we wait: see `Queue.ring`.
                 if not self._ring and not self._interrupted:
-                    self._event.wait(remaining)
+                    self._bell.wait(remaining)
             finally:
                 self.waiting = False
             taken = self._take(limit)
@@ -235,7 +238,7 @@ class MemorySession:
     def interrupt(self) -> None:
         """Make a fetch that waits return, or the next one that would wait."""
         self._interrupted = True
-        self._event.set()
+        self._bell.ring()
 
     # -- settling ----------------------------------------------------------------------------
 

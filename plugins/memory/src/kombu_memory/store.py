@@ -49,8 +49,8 @@ class Queue:
         self.name = spec.name
         self.spec = spec
         self.items: deque[Envelope] = deque()
-        #: Sessions that found the queue empty, each once.
-        self.watchers: deque[Watcher] = deque()
+        #: Sessions that found the queue empty, each once, for as long as they live.
+        self.watchers: deque[weakref.ref[Watcher]] = deque()
 
     def put(self, envelope: Envelope) -> None:
         """Append a message and wake one consumer that waits for it."""
@@ -65,9 +65,11 @@ class Queue:
         """
         while self.watchers:
             try:
-                watcher = self.watchers.popleft()
+                watcher = self.watchers.popleft()()
             except IndexError:
                 return  # another publisher was quicker
+            if watcher is None:
+                continue  # its connection was dropped
             watcher.tell(self)
             # Read after telling: a session that starts to wait looks at what it was told after it
             # said that it waits, so one of the two sees the other.
