@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from time import monotonic
 from typing import Any
 
 from .connection import Connection, ConnectionPool
@@ -51,8 +54,8 @@ class ProducerPool(Resource):
         self.Producer = kwargs.pop("Producer", None) or self.Producer
         super().__init__(*args, **kwargs)
 
-    def _acquire_connection(self) -> Any:
-        return self.connections.acquire(block=True)
+    def _acquire_connection(self, block: bool = True, timeout: float | None = None) -> Any:
+        return self.connections.acquire(block=block, timeout=timeout)
 
     def create_producer(self) -> Any:
         """A producer without a connection: it gets one whenever it is acquired."""
@@ -68,9 +71,14 @@ class ProducerPool(Resource):
 
     def prepare(self, p: Any) -> Any:
         """Make the producer of a place that is not filled yet, and give it a connection."""
+        return self._prepare_within(p, block=True, deadline=None)
+
+    def _prepare_within(self, taken: Any, block: bool, deadline: float | None) -> Any:
+        p = taken
         while isinstance(p, lazy):
             p = p()
-        connection = self._acquire_connection()
+        timeout = None if deadline is None else max(deadline - monotonic(), 0.0)
+        connection = self._acquire_connection(block, timeout)
         try:
             p.revive(connection)
         except BaseException:
@@ -103,6 +111,7 @@ class PoolGroup(EqualityDict[Any, Any]):
     def __init__(self, limit: Any = None, close_after_fork: bool = True) -> None:
         self.limit = limit
         self.close_after_fork = close_after_fork
+        self._lock = threading.Lock()
         if close_after_fork:
             register_after_fork(self, _clear_after_fork)
 
@@ -124,8 +133,16 @@ class PoolGroup(EqualityDict[Any, Any]):
         limit = self.limit
         if limit is use_global_limit:
             limit = get_limit()
-        pool = self[resource] = self.create(resource, limit)
-        return pool
+        # Two threads that ask at once would make two pools, with twice the limit together.
+        with self._lock:
+            if resource in self:
+                return super().__getitem__(resource)
+            pool = self[resource] = self.create(resource, limit)
+            return pool
+
+    def forked(self) -> None:
+        """Make the lock anew: another thread may have held it when the process forked."""
+        self._lock = threading.Lock()
 
 
 def _clear_after_fork(group: PoolGroup) -> None:
@@ -159,6 +176,14 @@ connections: Connections = Connections(limit=use_global_limit)
 producers: Producers = Producers(limit=use_global_limit)
 register_group(connections)
 register_group(producers)
+
+
+def _forked() -> None:
+    for group in _groups:
+        group.forked()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _all_pools() -> list[Any]:

@@ -120,14 +120,12 @@ class Resource:
         """
         if self._closed:
             raise RuntimeError("Acquire on closed pool")
+        deadline = None if timeout is None else monotonic() + timeout
         if not self._limit:
-            return self._hand_out(self.prepare(self.new()))
+            return self._hand_out(self._prepare_within(self.new(), block, deadline))
+        taken = self._take(block, deadline)
         try:
-            taken = self._resource.pop()
-        except IndexError:
-            taken = self._wait(block, timeout)
-        try:
-            resource = self.prepare(taken)
+            resource = self._prepare_within(taken, block, deadline)
         except BaseException:
             # Its place in the pool is not lost with it: the next user gets a new one.
             self._put_back(taken if isinstance(taken, lazy) else lazy(self.new))
@@ -135,8 +133,15 @@ class Resource:
         self._dirty.add(resource)
         return self._hand_out(resource)
 
-    def _wait(self, block: bool, timeout: float | None) -> Any:
-        deadline = None if timeout is None else monotonic() + timeout
+    def _prepare_within(self, taken: Any, block: bool, deadline: float | None) -> Any:
+        """`prepare`, for pools that have to wait for something else, too."""
+        return self.prepare(taken)
+
+    def _take(self, block: bool, deadline: float | None) -> Any:
+        try:
+            return self._resource.pop()
+        except IndexError:
+            pass  # what is raised by waiting has nothing to do with this
         with self._condition:
             self._waiting += 1
             try:
@@ -158,6 +163,11 @@ class Resource:
                 self._waiting -= 1
 
     def _put_back(self, resource: Any) -> None:
+        if len(self._resource) + len(self._dirty) >= (self._limit or 0):
+            # The pool was made smaller while this was in use.
+            if not isinstance(resource, lazy):
+                self._collect_quietly(resource)
+            return
         self._resource.append(resource)
         if self._waiting:
             with self._condition:
@@ -172,6 +182,8 @@ class Resource:
     def release(self, resource: Any) -> None:
         """Give a resource back; twice is harmless."""
         if not self._limit:
+            # It may be from a time with a limit.
+            self._dirty.discard(resource)
             self.close_resource(resource)
             return
         try:
@@ -181,7 +193,11 @@ class Resource:
         if self._closed:
             self.close_resource(resource)
             return
-        self.release_resource(resource)
+        try:
+            self.release_resource(resource)
+        except BaseException:
+            self._put_back(lazy(self.new))
+            raise
         self._put_back(resource)
 
     def replace(self, resource: Any) -> None:

@@ -61,7 +61,7 @@ def test_a_message_goes_to_each_queue_once_and_cycles_end(
     router = Router(new_table)
     steps: list[Any] = [lambda: [router.bind(binding) for binding in bindings]]
     steps.append(
-        lambda: [router.declare_exchange(ExchangeSpec(name, type)) for name, type in types.items()]
+        lambda: [router.declare_exchange(ExchangeSpec(name, kind)) for name, kind in types.items()]
     )
     for step in steps if bind_first else reversed(steps):
         step()
@@ -137,7 +137,7 @@ def test_headers_anywhere_on_the_way_keep_a_route_from_being_remembered() -> Non
 
 
 def test_an_unknown_exchange_type_is_refused_by_name() -> None:
-    with pytest.raises(ChannelError, match="unknown exchange type 'x-fancy'.*topic"):
+    with pytest.raises(ChannelError, match=r"unknown exchange type 'x-fancy'.*topic"):
         Router(new_table).declare_exchange(ExchangeSpec("e", "x-fancy"))
 
 

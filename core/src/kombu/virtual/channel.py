@@ -757,6 +757,13 @@ class Channel(StdChannel):
         if connection is not None:
             connection.close_channel(self)
 
+    def forked(self) -> None:
+        """Called in the child of a fork: what is unsettled is the parent's to settle."""
+        self._ledger.clear()
+        self._got = 0
+        for consumer in self._consumers.values():
+            consumer.window.used = 0
+
     def drain_events(self, timeout: float | None = None, callback: Any = None) -> None:
         """Deliver the next message of the connection; see `Transport.drain_events`."""
         self._check_open("Channel.drain_events")

@@ -41,14 +41,21 @@ class RouteCache(dict[tuple[str, str], Any]):
 class QueueRecord:
     """What the core itself knows of a declared queue; the rest is the store's."""
 
-    __slots__ = ("auto_delete", "consumers", "idle_since", "owner")
+    __slots__ = ("_owner", "auto_delete", "consumers", "idle_since")
 
     def __init__(self, auto_delete: bool, owner: object | None) -> None:
         self.auto_delete = auto_delete
-        self.owner = owner
-        self.consumers: list[Consumer] = []
+        # Weakly, both: the declarations may outlive a connection that is dropped without being
+        # closed.
+        self._owner = None if owner is None else weakref.ref(owner)
+        self.consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
         #: When the last consumer left, in seconds of `time.monotonic`.
         self.idle_since = 0.0
+
+    @property
+    def owner(self) -> object | None:
+        """The connection that an exclusive queue belongs to, for as long as it lives."""
+        return None if self._owner is None else self._owner()
 
 
 class Declarations:
@@ -188,7 +195,7 @@ class Declarations:
         with self._lock:
             record = self._queues.get(consumer.queue)
             if record is not None:
-                record.consumers.append(consumer)
+                record.consumers.add(consumer)
 
     def consumer_removed(self, consumer: Consumer) -> bool:
         """Forget a consumer; return whether it was the last one of an auto-delete queue."""
@@ -196,7 +203,7 @@ class Declarations:
             record = self._queues.get(consumer.queue)
             if record is None or consumer not in record.consumers:
                 return False
-            record.consumers.remove(consumer)
+            record.consumers.discard(consumer)
             record.idle_since = monotonic()
             return record.auto_delete and not record.consumers
 

@@ -42,6 +42,7 @@ class Consumer:
     """A consumer of one queue on one channel (AMQP 0-9-1, section 1.8.3.3)."""
 
     __slots__ = (
+        "__weakref__",
         "arguments",
         "callback",
         "channel",
@@ -471,6 +472,7 @@ class Receiver:
         return session
 
     def forked(self) -> None:
-        """Make the locks anew: another thread may have held them when the process forked."""
+        """Make the locks anew, whoever held them, and leave to the parent what was fetched."""
+        self.arrived.clear()
         self._fetching = threading.Lock()
         self._changed = threading.Event()

@@ -198,6 +198,8 @@ class Transport(base.Transport):
         self.declarations.forked()
         if self._backend is not None:
             self.receiver.forked()
+            for channel in self.channels:
+                channel.forked()
             self._backend.forked()
 
     def verify_connection(self, connection: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+import sys
 from typing import TYPE_CHECKING
 
 from kombu.transport.capabilities import Capabilities
@@ -11,6 +11,8 @@ from .session import MemorySession
 from .store import give_back, now, store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kombu.transport.backend import Delivery, Role
     from kombu.virtual.declarations import Declarations
 
@@ -55,9 +57,14 @@ class MemoryBackend:
         if lease is not None:
             self.store.leasing.add(self)
             self.store.has_leases = True
-        # A connection that is dropped without being closed does not take its messages along.
-        released = weakref.finalize(self, give_back, self.store, self.claims)
-        released.atexit = False
+
+    def __del__(self, _exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+        # A connection that is dropped without being closed does not take its messages along.  Not
+        # by weakref.finalize: the claims lead to their consumers, and so back here, and what
+        # finalize keeps would keep everything.
+        claims = getattr(self, "claims", None)
+        if claims and not _exiting():
+            give_back(self.store, claims)
 
     @property
     def declarations(self) -> Declarations:
@@ -73,7 +80,8 @@ class MemoryBackend:
         return now()
 
     def forked(self) -> None:
-        """The child has a copy of the store and no part in the parent's."""
+        """The child has a copy of the store, but what was claimed is the parent's to settle."""
+        self.claims.clear()
 
     def close(self, deadline: float) -> None:
         """Give back what was claimed and not settled."""

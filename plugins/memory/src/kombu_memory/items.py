@@ -30,7 +30,8 @@ class PriorityItems:
         #: The priorities that have messages, in rising order.
         self._present: list[int] = []
         self._size = 0
-        self._lock = threading.Lock()
+        # Reentrant: a connection that is garbage-collected here gives its messages back here.
+        self._lock = threading.RLock()
 
     def _level(self, envelope: Envelope) -> deque[Envelope]:
         priority = max(0, min(envelope.priority or 0, self._highest))

@@ -18,6 +18,7 @@ from kombu.exceptions import PublishRefused
 from .items import PriorityItems
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable
 
     from kombu.envelope import Envelope
@@ -79,8 +80,8 @@ class Queue:
         #: Whether somebody declared it; a queue may be there because a message was sent to it.
         self.declared = False
         self.items: Any = deque()
-        #: Sessions that found the queue empty, each once.
-        self.watchers: deque[Watcher] = deque()
+        #: Sessions that found the queue empty, each once, for as long as they live.
+        self.watchers: deque[weakref.ref[Watcher]] = deque()
         #: When the queue was last declared or asked for a message, for its expiry.
         self.used_at = monotonic()
         self._schedule = schedule
@@ -237,9 +238,11 @@ class Queue:
         """
         while self.watchers:
             try:
-                watcher = self.watchers.popleft()
+                watcher = self.watchers.popleft()()
             except IndexError:
                 return  # another publisher was quicker
+            if watcher is None:
+                continue  # its connection was dropped
             watcher.tell(self)
             # Read after telling: a session that starts to wait looks at what it was told after it
             # said that it waits, so one of the two sees the other.

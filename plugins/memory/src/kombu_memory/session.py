@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import weakref
 from collections import deque
 from math import inf
 from time import monotonic
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kombu.exceptions import PublishRefused
 from kombu.transport.backend import Delivery, QueueSpec, Rejected, Wants
 
+from .bell import Bell
 from .store import now, return_claim
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Envelope, Release
 
     from .backend import MemoryBackend
-    from .store import Queue
+    from .store import Queue, Watcher
 
 __all__ = ("MemorySession",)
 
@@ -48,7 +49,9 @@ class MemorySession:
         self._parked: list[Queue] = []
         self.waiting = False
         self._interrupted = False
-        self._event = threading.Event()
+        self._bell = Bell()
+        # What the queues have of the session: a connection that is dropped is not kept by them.
+        self._watching: weakref.ref[Watcher] = weakref.ref(self)
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -143,7 +146,7 @@ class MemorySession:
     def _unwatch(self) -> None:
         for queue in self._queues:
             try:
-                queue.watchers.remove(self)
+                queue.watchers.remove(self._watching)
             except ValueError:
                 pass  # it was in the ring, parked, or has just been told
         told = [*self._ring, *self._parked]
@@ -228,12 +231,12 @@ class MemorySession:
         return len(envelopes)
 
     def _watch(self, queue: Queue) -> None:
-        queue.watchers.append(self)
+        queue.watchers.append(self._watching)
         # Looked at after saying that we watch: a publisher looks for watchers after appending, so
         # one of the two sees the other.
         if queue.items:
             try:
-                queue.watchers.remove(self)
+                queue.watchers.remove(self._watching)
             except ValueError:
                 return  # told meanwhile: the queue is in the ring
             self._ring.append(queue)
@@ -244,20 +247,20 @@ class MemorySession:
 
     def wake(self) -> None:
         """End the wait (called by publishers)."""
-        self._event.set()
+        self._bell.ring()
 
     def _wait(self, limit: int, deadline: float) -> list[Delivery]:
         taken: list[Delivery] = []
         schedule = self._store.schedule
         while not taken and not self._interrupted:
-            self._event.clear()
+            self._bell.mute()
             self._store.waiting.add(self)
             self.waiting = True
             try:
                 remaining = min(deadline, schedule.next_due) - monotonic()
                 # Looked at after saying that we wait: see `Queue.ring` and `Schedule.at`.
                 if remaining > 0 and not self._ring and not self._interrupted:
-                    self._event.wait(remaining)
+                    self._bell.wait(remaining)
             finally:
                 self.waiting = False
                 self._store.waiting.discard(self)
@@ -273,7 +276,7 @@ class MemorySession:
     def interrupt(self) -> None:
         """Make a fetch that waits return, or the next one that would wait."""
         self._interrupted = True
-        self._event.set()
+        self._bell.ring()
 
     # -- settling ----------------------------------------------------------------------------
 
