@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .backend import MemoryBackend
 
-__all__ = ("Queue", "Store", "Watcher", "give_back", "return_claim", "store")
+__all__ = ("Queue", "Store", "Watcher", "all_stores", "give_back", "return_claim", "store")
 
 
 class Watcher(Protocol):
@@ -172,6 +172,12 @@ def store(name: tuple[str, str]) -> Store:
         if found is None:
             found = _stores[name] = Store()
         return found
+
+
+def all_stores() -> list[Store]:
+    """Every store of this process, in the order in which they were made."""
+    with _stores_lock:
+        return list(_stores.values())
 
 
 def _forked() -> None:
