@@ -15,11 +15,22 @@ __all__ = ("DeclaredEntities", "maybe_declare")
 MOST_REMEMBERED = 1000
 
 
+class Epoch:
+    """A time in which what was declared on a connection stands; see `DeclaredEntities.epoch`."""
+
+    __slots__ = ("current",)
+
+    def __init__(self) -> None:
+        self.current = True
+
+
 class DeclaredEntities(set[int]):
     """Hashes of what was declared on a connection, and the very objects, for a quick look."""
 
     def __init__(self) -> None:
         super().__init__()
+        #: For who declared something here and wants to know whether that still stands.
+        self.epoch = Epoch()
         # The object is kept beside its name: its identity is not given to another meanwhile.
         self._objects: dict[int, tuple[Any, str]] = {}
 
@@ -38,6 +49,8 @@ class DeclaredEntities(set[int]):
         """Forget everything: the broker may have, too."""
         super().clear()
         self._objects.clear()
+        self.epoch.current = False
+        self.epoch = Epoch()
 
 
 def maybe_declare(

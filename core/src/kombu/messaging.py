@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import serialization
-from .declare import maybe_declare
+from .declare import Epoch, maybe_declare
 from .entity import Exchange, Queue, maybe_delivery_mode
 from .envelope import Envelope
 from .exceptions import ContentDisallowed
@@ -92,6 +92,8 @@ class Producer:
             self.auto_declare = auto_declare
         self._connection: Any = None
         self._promise: ChannelPromise[Any] | None = None
+        #: The default exchange that was declared, and for how long that stands.
+        self._declared_default: tuple[Exchange, Epoch] | None = None
         if channel is not None:
             self._attach(channel)
 
@@ -172,6 +174,8 @@ class Producer:
             if seen and seen.is_known(entity):
                 continue
             maybe_declare(entity, channel, retry, **(policy or {}))
+            if entity is self.exchange and seen:
+                self._declared_default = (entity, seen.epoch)
 
     # -- publishing --------------------------------------------------------------------------
 
@@ -262,7 +266,9 @@ class Producer:
         if "reply_to" in properties and isinstance(properties["reply_to"], Queue):
             properties["reply_to"] = properties["reply_to"].name
         if default.name and self.auto_declare:
-            declare = (default,) if declare is None else (*declare, default)
+            known = self._declared_default
+            if known is None or known[0] is not default or not known[1].current:
+                declare = (default,) if declare is None else (*declare, default)
         if not retry:
             return self._publish(
                 body,
