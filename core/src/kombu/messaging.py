@@ -240,7 +240,7 @@ class Producer:
             routing_key = self.routing_key
         if exchange is None:
             name = default.name
-        elif isinstance(exchange, str):
+        elif exchange.__class__ is str or isinstance(exchange, str):
             name = exchange
         else:
             name = exchange.name

@@ -6,17 +6,28 @@ from queue import Empty
 
 from kombu.exceptions import NotEquivalentError
 
-from .channel import Channel, UndeliverableWarning, queue_declare_ok_t
+from .channel import Channel, queue_declare_ok_t
+from .codecs import Base64
 from .message import Message
+from .qos import QoS
+from .spi import AbstractChannel
+from .state import BrokerState, binding_key_t, queue_binding_t
 from .transport import Management, Transport
+from .warnings import UndeliverableWarning
 
 __all__ = (
+    "AbstractChannel",
+    "Base64",
+    "BrokerState",
     "Channel",
     "Empty",
     "Management",
     "Message",
     "NotEquivalentError",
+    "QoS",
     "Transport",
     "UndeliverableWarning",
+    "binding_key_t",
+    "queue_binding_t",
     "queue_declare_ok_t",
 )

@@ -21,17 +21,19 @@ from kombu.exceptions import (
 )
 from kombu.exchange_types.headers import X_MATCH_MODES
 from kombu.transport.backend import Binding, Envelope, QueueSpec, Release
-from kombu.transport.base import StdChannel
 from kombu.utils.uuid import uuid
 
 from .arguments import check_equivalent, milliseconds, queue_spec
 from .envelope import from_payload
+from .facade import DocumentedChannel
 from .ledger import Ledger
 from .message import Message, from_delivery
 from .message import Message as VirtualMessage
 from .prefetch import UNLIMITED, Window
 from .receiver import Consumer
 from .router import ExchangeSpec, equivalent
+from .spi import undeliverable
+from .warnings import UndeliverableWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,10 +53,6 @@ DELAY = "x-delay"
 FIRST_SEEN = "x-first-seen"
 
 
-class UndeliverableWarning(UserWarning):
-    """A message fitted no queue and went to ``deadletter_queue``."""
-
-
 class queue_declare_ok_t(NamedTuple):  # noqa: N801  documented name
     """The broker's answer to a declaration of a queue."""
 
@@ -63,7 +61,7 @@ class queue_declare_ok_t(NamedTuple):  # noqa: N801  documented name
     consumer_count: int
 
 
-class Channel(StdChannel):
+class Channel(DocumentedChannel, native=True):
     """A channel of a virtual transport.
 
     Args:
@@ -356,7 +354,7 @@ class Channel(StdChannel):
         # Two looks for what a message rarely has.
         headers = message.headers
         if "expiration" in message.properties or (headers and DELAY in headers):
-            self._publish_timed(message, mandatory, timeout)
+            self._publish_timed(message, route, mandatory, timeout)
         elif timeout is not None or mandatory or not route:
             self._publish_carefully(message, route, mandatory, timeout)
         else:
@@ -417,7 +415,13 @@ class Channel(StdChannel):
         else:
             self.connection.put_within(envelope, monotonic() + timeout)
 
-    def _publish_timed(self, envelope: Envelope, mandatory: bool, timeout: float | None) -> None:
+    def _publish_timed(
+        self,
+        envelope: Envelope,
+        route: tuple[Callable[[Envelope], None], ...],
+        mandatory: bool,
+        timeout: float | None,
+    ) -> None:
         """The way of the messages that expire, or that are to be delivered later."""
         self._set_times(envelope)
         targets = self._declarations.targets(
@@ -453,17 +457,12 @@ class Channel(StdChannel):
             for handler in list(handlers):
                 handler(error, exchange, routing_key, envelope)
             return
-        deadletter_queue = self.connection.options.deadletter_queue
+        deadletter_queue = self.deadletter_queue or self.connection.options.deadletter_queue
         if deadletter_queue:
-            warnings.warn(
-                UndeliverableWarning(
-                    f"Message could not be delivered: No queues bound to exchange {exchange!r} "
-                    f"using binding key {routing_key!r}."
-                ),
-                stacklevel=5,
-            )
+            warnings.warn(undeliverable(exchange, routing_key), stacklevel=5)
             self._session.declare_queue(QueueSpec(deadletter_queue), self._deadline())
-            self.connection.put((deadletter_queue,), envelope)
+            for rejected in self._session.put([(deadletter_queue, envelope)], self._deadline()):
+                raise rejected.error
 
     def _to_envelope(self, message: Any, exchange: str, routing_key: str) -> Envelope:
         try:
@@ -726,9 +725,13 @@ class Channel(StdChannel):
     @property
     def prefetch_room(self) -> int:
         """How many more deliveries the consumers of the channel may have together."""
-        if not self.prefetch_limit:
-            return UNLIMITED
-        return max(self.prefetch_limit - len(self._ledger) + self._got, 0)
+        limit = self.prefetch_limit
+        room = max(limit - len(self._ledger) + self._got, 0) if limit else UNLIMITED
+        gate = self.gate
+        if gate is None:
+            return room
+        # One at a time: the answer holds for the next message only.
+        return min(room, 1) if gate() else 0
 
     def _limits_changed(self) -> None:
         for queue in {consumer.queue for consumer in self._consumers.values()}:
@@ -771,19 +774,9 @@ class Channel(StdChannel):
 
     # -- what can be asked -------------------------------------------------------------------
 
-    def typeof(self, exchange: str, default: str = "direct") -> str:
-        """The type of an exchange, `default` where nobody declared it."""
-        spec = self._declarations.find_exchange(exchange)
-        return default if spec is None else spec.type
-
     def get_exchanges(self) -> list[str]:
         """The names of the declared exchanges."""
         return [spec.name for spec in self._declarations.exchanges()]
-
-    def get_table(self, exchange: str) -> list[tuple[str, str, str]]:
-        """The bindings of an exchange as (routing key, pattern, queue)."""
-        bindings = self._declarations.bindings(exchange)
-        return [(b.routing_key, "", b.destination) for b in bindings if not b.to_exchange]
 
     def list_bindings(self) -> list[tuple[str, str, str]]:
         """All bindings as (queue, exchange, routing key)."""
@@ -800,6 +793,10 @@ class Channel(StdChannel):
         if isinstance(raw_message, Message):
             return raw_message
         return self.Message(raw_message, channel=self)
+
+    def message_of(self, tag: int, delivery: Delivery) -> VirtualMessage:
+        """The message of an unsettled delivery (`QoS.get`)."""
+        return from_delivery(self, tag, delivery)
 
     @property
     def _session(self) -> Session:

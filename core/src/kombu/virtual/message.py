@@ -10,7 +10,7 @@ from kombu import message, serialization
 from kombu.message import UNDECODED
 from kombu.transport.backend import Envelope
 
-from .envelope import from_payload, to_payload
+from .envelope import EXTRAS, from_payload, to_payload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Message(message.Message):
         channel: The channel that it came by.
     """
 
-    __slots__ = ("_delivery",)
+    __slots__ = ("_delivery", "source_queue")
 
     # The headers and the rest are there when somebody looks: a worker that only wants the body
     # does not pay for them.
@@ -43,20 +43,31 @@ class Message(message.Message):
 
     #: What the lazy attributes are made from; None where they are all set.
     _delivery: Delivery | None
+    #: The queue that it came from, where a third party's channel found it; not set otherwise.
+    source_queue: str
 
     def __init__(self, payload: Mapping[str, Any], channel: Any = None, **kwargs: Any) -> None:
         envelope = from_payload(dict(payload))
         properties = payload["properties"]
+        info = dict(properties.get("delivery_info") or {})
+        info["redelivered"] = bool(payload.get("redelivered")) or envelope.count > 0
+        encoding = properties.get("body_encoding")
+        body = envelope.body
+        if encoding not in (None, "base64"):
+            # An encoding of the channel's own (`Channel.codecs`).
+            body = channel.decode_body(body, encoding)
+        if envelope.count:
+            envelope.headers["x-delivery-count"] = envelope.count
         self._delivery = None
         super().__init__(
-            body=envelope.body,
+            body=body,
             channel=channel,
             delivery_tag=properties.get("delivery_tag"),
             content_type=envelope.content_type,
             content_encoding=envelope.content_encoding,
             headers=envelope.headers,
             properties=properties,
-            delivery_info=properties.get("delivery_info"),
+            delivery_info=info,
             postencode="utf-8",
             **kwargs,
         )
@@ -92,6 +103,7 @@ class Message(message.Message):
         info = self.delivery_info
         headers = {k: v for k, v in self.headers.items() if k != "compression"}
         properties = dict(self.properties)
+        extras = properties.pop(EXTRAS, None) or {}
         envelope = Envelope(
             self.body,
             self.content_type,
@@ -102,7 +114,22 @@ class Message(message.Message):
             info.get("routing_key") or "",
             properties.pop("priority", 0) or 0,
         )
-        return to_payload(envelope, str(self.delivery_tag))
+        payload = to_payload(envelope, str(self.delivery_tag))
+        kept = {k: v for k, v in info.items() if k not in ("priority", "redelivered")}
+        payload["properties"]["delivery_info"] = {**kept, **payload["properties"]["delivery_info"]}
+        if extras:
+            payload["properties"][EXTRAS] = extras
+        encoding = getattr(self.channel, "body_encoding", "base64")
+        if encoding != "base64":
+            self._encode(payload, encoding)
+        return payload
+
+    def _encode(self, payload: dict[str, Any], encoding: str | None) -> None:
+        """Have the body as the channel's ``body_encoding`` has it."""
+        payload["body"], name = self.channel.encode_body(self.body, encoding)
+        del payload["properties"]["body_encoding"]
+        if name:
+            payload["properties"]["body_encoding"] = name
 
 
 def from_delivery(channel: Any, tag: int, delivery: Delivery) -> Message:

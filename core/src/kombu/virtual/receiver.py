@@ -34,6 +34,9 @@ QUICK = 0.01
 #: How long `Receiver.close` waits for a thread that is fetching (seconds): it was interrupted.
 LEAVING = 1.0
 
+#: How often a gate that is shut is asked again (seconds).
+GATE_INTERVAL = 0.1
+
 #: How long one blocking fetch may last (seconds); the caller comes back until its own deadline.
 LONGEST_WAIT = 3600.0
 
@@ -83,7 +86,7 @@ class Consumer:
     def limited(self) -> bool:
         """Whether anything bounds how much the consumer may receive."""
         channel = self.channel
-        if not channel.flowing:
+        if not channel.flowing or channel.gate is not None:
             return True
         return not self.no_ack and bool(self.window.limit or channel.prefetch_limit)
 
@@ -161,6 +164,11 @@ class Receiver:
         self._changed = threading.Event()
 
     # -- consumers ---------------------------------------------------------------------------
+
+    @property
+    def consuming(self) -> bool:
+        """Whether there is anybody to receive for."""
+        return bool(self._by_queue)
 
     def add(self, consumer: Consumer) -> None:
         """Receive for `consumer` from now on."""
@@ -304,7 +312,11 @@ class Receiver:
         # Looked at after saying that we wait: what changed before would not set the event.
         now = monotonic()
         if not self._limit(self._wants, now):
-            self._changed.wait(max(deadline - now, 0))
+            patience = max(deadline - now, 0)
+            if any(channel.gate is not None for channel in self._channels):
+                # Nobody tells when a gate opens.
+                patience = min(patience, GATE_INTERVAL)
+            self._changed.wait(patience)
 
     def _limit(self, wants: Wants, now: float) -> int:
         """How many messages to fetch, 0 where there is no room; brings the wants up to date."""

@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 import weakref
+from dataclasses import fields
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -15,7 +16,6 @@ from kombu.exceptions import (
     ChannelLimitExceeded,
     RecoverableConnectionError,
 )
-from kombu.exchange_types import BUILTIN, LinearTable
 from kombu.transport import base
 from kombu.transport.backend import (
     Envelope,
@@ -27,19 +27,22 @@ from kombu.transport.backend import (
     Wants,
 )
 from kombu.transport.options import Options, parse_options
+from kombu.utils.scheduling import FairCycle
 
 from .channel import Channel
 from .channel import Channel as VirtualChannel
 from .declarations import Declarations
 from .receiver import Receiver
+from .rota import Rota
 from .sessions import one_at_a_time, settle_of
 from .shared import SharedDeclarations
+from .state import BrokerState
+from .tables import new_table
 from .upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kombu.exchange_types import Table
     from kombu.plugins import TransportSpec
     from kombu.transport.backend import Backend, Delivery, Session
     from kombu.transport.capabilities import Capabilities
@@ -51,33 +54,6 @@ __all__ = ("Management", "Transport", "new_table", "transport_class_for")
 
 #: How many queues ``basic.get`` remembers; reply queues have names of their own each.
 MAX_GET_WANTS = 256
-
-
-def new_table(exchange_type: str) -> Table:
-    """The routing table of an exchange type, built in or a plugin's.
-
-    Raises:
-        ChannelError: 503, where no such type is known.
-    """
-    factory = BUILTIN.get(exchange_type)
-    if factory is not None:
-        return factory()
-    # Only a type that is not built in is looked up among the plugins.
-    from kombu import plugins
-
-    spec = plugins.find_exchange_type(exchange_type)
-    if spec is None:
-        raise ChannelError(
-            f"COMMAND_INVALID - unknown exchange type {exchange_type!r}: built in are "
-            f"{', '.join(sorted(BUILTIN))}; others come with plugins "
-            "(entry-point group kombu.exchange_types)",
-            (40, 10),
-            "Exchange.declare",
-            503,
-        )
-    if spec.compile is not None:
-        return cast("Table", spec.compile())
-    return LinearTable(spec.route)
 
 
 class Management(base.Management):
@@ -111,13 +87,30 @@ class Transport(base.Transport):
 
     options_class: ClassVar[type[Options]] = Options
 
+    #: Seconds between two looks at a store that can't wake us; the transport option of this name
+    #: comes first.
+    polling_interval: float | None = Options.polling_interval
+
+    #: What has resources take turns; channels that fetch for themselves use it for their queues.
+    Cycle: ClassVar[type[FairCycle]] = FairCycle
+    #: Channels take their turns in `kombu.virtual.rota`; kept for its documented name.
+    cycle: FairCycle | None = None
+
+    #: The open channels of a transport; the class has none.
+    channels: Any = None
+
     #: The most channels that a connection may have open, as in AMQP.
     channel_max = 65535
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
-        self.options: Any = parse_options(self.options_class, client.transport_options or {})
-        self.polling_interval = self.options.polling_interval
+        given = client.transport_options or {}
+        if self.Channel.overrides:
+            # What else is among them is the third party's own.
+            given = known_options(self.options_class, given)
+        self.options: Any = parse_options(self.options_class, given)
+        if "polling_interval" in given:
+            self.polling_interval = self.options.polling_interval
         self.channels: list[Channel] = []
         self._channel_ids = itertools.count(1)
         self._backend: Backend | None = None
@@ -125,14 +118,32 @@ class Transport(base.Transport):
         # A session fetches for one thread at a time, and the command session serves all channels.
         self._getting = threading.Lock()
         self._get_wants: dict[tuple[str, bool], Wants] = {}
-        self.declarations = Declarations(new_table)
+        # Where a subclass names a state as its class attribute, that one.
+        declared = type(self).state
+        self.declarations = (
+            declared.declarations if isinstance(declared, BrokerState) else Declarations(new_table)
+        )
         self.routes: Any = {}
 
     # -- connection --------------------------------------------------------------------------
 
     def new_backend(self) -> Backend:
         """Make the backend, for `client` and `options`; subclasses say which."""
+        if self.Channel.overrides:
+            # Its channels store messages themselves: only a third party's do.
+            from .overlay import Unbacked
+
+            return Unbacked(self.Channel)
         raise NotImplementedError(f"{type(self).__name__} does not say what its backend is")
+
+    @property
+    def state(self) -> BrokerState:
+        """The exchanges and bindings of the connection; assign one that transports share."""
+        return BrokerState.over(self.declarations)
+
+    @state.setter
+    def state(self, state: BrokerState) -> None:
+        self.declarations = state.declarations
 
     def establish_connection(self) -> Transport:
         """Open the store; returns the transport itself, which is its own connection.
@@ -165,6 +176,7 @@ class Transport(base.Transport):
                 self._open_receiving, self._give_back, capabilities.fetch_batch, self.upkeep
             )
             self._arrived = self.receiver.arrived
+            self._source: Receiver | Rota = self.receiver
             _open.add(self)
             # A backend may hand out a shorter way to one of its queues than `Session.put`.
             self._putter: Callable[[str], Put] = getattr(self.session, "putter", self._put_one_way)
@@ -177,7 +189,7 @@ class Transport(base.Transport):
         if backend is None:
             return
         deadline = self.deadline()
-        receiving = self.receiver.close()
+        receiving = self._source.close()
         if self.claims:
             # All at once, so that what the channels held comes back in one order.
             self.settle((), [Release(delivery) for delivery in list(self.claims.values())], None)
@@ -197,7 +209,7 @@ class Transport(base.Transport):
         self._getting = threading.Lock()
         self.declarations.forked()
         if self._backend is not None:
-            self.receiver.forked()
+            self._source.forked()
             for channel in self.channels:
                 channel.forked()
             self._backend.forked()
@@ -253,10 +265,48 @@ class Transport(base.Transport):
         # The short way for a message that is here already.
         arrived = self._arrived
         try:
-            delivery = arrived.popleft() if arrived else self.receiver.wait(timeout)
+            delivery = arrived.popleft() if arrived else self._source.wait(timeout)
         except IndexError:
-            delivery = self.receiver.wait(timeout)  # another thread was quicker
+            delivery = self._source.wait(timeout)  # another thread was quicker
         delivery.consumer.deliver(delivery)
+
+    def on_message_ready(self, channel: Any, message: dict[str, Any], queue: str) -> None:
+        """Hand a message (5.7's dictionary) to the consumer that `channel` has for `queue`.
+
+        Raises:
+            ChannelError: There is no such consumer.
+        """
+        if not channel.receive(message, queue):
+            raise ChannelError(f"Message for queue {queue!r} without consumers: {message!r:.200}")
+
+    def _deliver(self, message: dict[str, Any], queue: str) -> None:
+        """Hand a message to a consumer of `queue` on any channel; a channel's ``_get_many`` and
+        ``_poll`` call this with what they find.
+        """
+        if not any(channel.receive(message, queue) for channel in list(self.channels)):
+            raise ChannelError(f"Message for queue {queue!r} without consumers: {message!r:.200}")
+
+    # -- channels that fetch for themselves --------------------------------------------------
+
+    def open_unless_open(self) -> None:
+        """Open the store, where a subclass's `establish_connection` did not."""
+        if self._backend is None:
+            Transport.establish_connection(self)
+
+    def take_turns(self, receiver: Receiver) -> None:
+        """Have `drain_events` ask `receiver`, too."""
+        with self._lock:
+            if not isinstance(self._source, Rota):
+                self._source = Rota(self.receiver)
+            self._source.add(receiver)
+
+    def leave_turns(self, receiver: Receiver) -> None:
+        """Undo `take_turns`, and close the receiver."""
+        if isinstance(self._source, Rota):
+            self._source.remove(receiver)
+        receiver.close()
+
+    # -- routes ------------------------------------------------------------------------------
 
     def resolve(self, exchange: str, routing_key: str, headers: dict[str, Any]) -> tuple[Put, ...]:
         """What to call with an envelope to store it wherever a route leads."""
@@ -347,6 +397,11 @@ class Transport(base.Transport):
     def default_connection_params(self) -> dict[str, Any]:
         """Host and port to use where the URL names none."""
         return {"port": self.default_port, "hostname": "localhost"}
+
+
+def known_options(cls: type[Options], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `given` is an option of `cls`."""
+    return {f.name: given[f.name] for f in fields(cls) if f.name in given}
 
 
 #: Transports that were connected, for the child of a fork.

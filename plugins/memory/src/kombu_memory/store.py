@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .backend import MemoryBackend
 
-__all__ = ("Queue", "Store", "Watcher", "give_back", "now", "return_claim", "store")
+__all__ = ("Queue", "Store", "Watcher", "all_stores", "give_back", "now", "return_claim", "store")
 
 #: Epoch seconds of a monotonic clock that reads 0: steps of the machine's clock expire nothing.
 _EPOCH = time.time() - monotonic()
@@ -194,6 +194,12 @@ def store(name: tuple[str, str]) -> Store:
         if found is None:
             found = _stores[name] = Store()
         return found
+
+
+def all_stores() -> list[Store]:
+    """Every store of this process, in the order in which they were made."""
+    with _stores_lock:
+        return list(_stores.values())
 
 
 def _forked() -> None:

@@ -1,0 +1,37 @@
+"""The documented home of the virtual transport: everything is in `kombu.virtual`."""
+
+from __future__ import annotations
+
+from kombu.virtual import (
+    AbstractChannel,
+    Base64,
+    BrokerState,
+    Channel,
+    Empty,
+    Management,
+    Message,
+    NotEquivalentError,
+    QoS,
+    Transport,
+    UndeliverableWarning,
+    binding_key_t,
+    queue_binding_t,
+    queue_declare_ok_t,
+)
+
+__all__ = (
+    "AbstractChannel",
+    "Base64",
+    "BrokerState",
+    "Channel",
+    "Empty",
+    "Management",
+    "Message",
+    "NotEquivalentError",
+    "QoS",
+    "Transport",
+    "UndeliverableWarning",
+    "binding_key_t",
+    "queue_binding_t",
+    "queue_declare_ok_t",
+)

@@ -1,0 +1,410 @@
+"""The channel behind a third party's: AMQP's verbs, each calling what the subclass overrides.
+
+Such a channel has a session of its own (`kombu.virtual.overlay`), a receiver of its own where it
+fetches itself, and hands its messages to ``QoS`` and ``Message`` as 5.7 does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from functools import partial
+from queue import Empty
+from typing import TYPE_CHECKING, Any, cast
+
+from kombu.log import get_logger
+from kombu.transport.backend import Release
+from kombu.utils.uuid import uuid
+
+from .channel import Channel
+from .message import from_delivery
+from .overlay import OverlaySession, RawDelivery
+from .qos import QoS as VirtualQoS
+from .receiver import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kombu.transport.backend import Delivery, Envelope, Session
+
+    from .channel import queue_declare_ok_t
+    from .transport import Transport
+
+__all__ = ("OverlaidChannel", "overlaid")
+
+logger = get_logger(__name__)
+
+_made: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+
+#: Channels that were not closed, whose messages are given back when the process ends.
+_open: weakref.WeakSet[OverlaidChannel] = weakref.WeakSet()
+
+
+def overlaid(cls: Any) -> Any:
+    """The class whose instances a third party's class makes: itself, with `OverlaidChannel` behind
+    it, so that ``super()`` in its methods leads there.
+    """
+    if issubclass(cls, OverlaidChannel):
+        return cls
+    made = _made.get(cls)
+    if made is None:
+        names = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        made = type(cls)(cls.__name__, (cls, OverlaidChannel), names)
+        made.__qualname__ = cls.__qualname__
+        # Not what differs here, but what the third party overrides.
+        made.overrides = cls.overrides
+        _made[cls] = made
+    return made
+
+
+class OverlaidChannel(Channel, native=True):
+    """A channel whose class overrides some of `kombu.virtual.spi.OVERRIDABLE`."""
+
+    takes_envelopes = False
+
+    #: What to ask for at the next look; see `_active_queues`.
+    _wanted: list[str] | None = None
+
+    def _use(self, connection: Transport) -> None:
+        connection.open_unless_open()
+        options = connection.client.transport_options or {}
+        for name in self.from_transport_options:
+            if name in options:
+                # Documented: such options are attributes of the channel.
+                setattr(self, name, options[name])
+        self._declarations = connection.state.declarations
+        self._overlay = OverlaySession(self, connection.session)
+        self._settle = self._overlay.settle
+        self._claims = None
+        # Nothing is remembered: every message asks the channel for its route.
+        self._routes = {}
+        if self._overlay.fetches:
+            self._receiver = Receiver(self._open_overlay, self._give_back, 1)
+            connection.take_turns(self._receiver)
+        else:
+            self._receiver = connection.receiver
+        self._limited = self._receiver.limited
+        self._process = os.getpid()
+        if self._asks_qos():
+            self.gate = self._may_consume
+        _open.add(self)
+
+    def _open_overlay(self) -> Session:
+        return cast("Session", self._overlay)
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._settle((), [Release(delivery, count=False) for delivery in deliveries], None)
+
+    def _asks_qos(self) -> bool:
+        own = getattr(self.QoS, "can_consume", None)
+        return own is not VirtualQoS.can_consume or (
+            self.QoS.can_consume_max_estimate is not VirtualQoS.can_consume_max_estimate
+        )
+
+    def _may_consume(self) -> bool:
+        return bool(self.qos.can_consume())
+
+    @property
+    def _session(self) -> Session:
+        return cast("Session", self._overlay)
+
+    # -- declarations ------------------------------------------------------------------------
+
+    def queue_declare(
+        self,
+        queue: str | None = None,
+        passive: bool = False,
+        durable: bool = False,
+        exclusive: bool = False,
+        auto_delete: bool = False,
+        nowait: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> queue_declare_ok_t:
+        """Declare a queue; ``_new_queue`` is called with what was given."""
+        name = queue or f"amq.gen-{uuid()}"
+        given = {
+            "durable": durable,
+            "exclusive": exclusive,
+            "auto_delete": auto_delete,
+            "nowait": nowait,
+            "arguments": arguments,
+            **kwargs,
+        }
+        if not passive and "_new_queue" in self.overrides:
+            self._check_open("Queue.declare")
+            self._check_owner(name, "Queue.declare")
+            self._overlay.create(name, given)
+        return super().queue_declare(name, passive, **given)
+
+    def queue_bind(
+        self,
+        queue: str,
+        exchange: str | None = None,
+        routing_key: str = "",
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Bind a queue; ``_queue_bind`` is called for a binding that is new."""
+        is_new = bool(exchange) and not self.state.has_binding(queue, exchange or "", routing_key)
+        super().queue_bind(queue, exchange, routing_key, arguments, **kwargs)
+        if is_new and exchange and self.supports_fanout:
+            kind = self.typeof(exchange)
+            self._queue_bind(exchange, *kind.prepare_bind(queue, exchange, routing_key, arguments))
+
+    # -- publishing --------------------------------------------------------------------------
+
+    def _resolve(
+        self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
+    ) -> tuple[Callable[[Envelope], None], ...]:
+        self._check_open("Basic.publish")
+        if mandatory and not exchange and not self._exists(routing_key):
+            return ()
+        overrides = self.overrides
+        if exchange and "_put_fanout" in overrides and self.supports_fanout:
+            kind = self.typeof(exchange)
+            if kind.type == "fanout":
+                return (partial(self._deliver_by, kind, exchange, routing_key),)
+        asks = not self._routes_plainly(exchange) or bool(overrides & {"_lookup", "get_table"})
+        if not asks or (not exchange and "_lookup" not in overrides):
+            queues: Sequence[str] = self._declarations.targets(
+                exchange, routing_key, envelope.headers
+            )
+        else:
+            if exchange and not self._delivers_plainly(self.typeof(exchange)):
+                kind = self.typeof(exchange)
+                return (partial(self._deliver_by, kind, exchange, routing_key),)
+            queues = self._lookup(exchange, routing_key)
+        return tuple(partial(self._store, queue) for queue in queues)
+
+    def _delivers_plainly(self, kind: Any) -> bool:
+        from .exchange import DirectExchange, FanoutExchange
+
+        plain = (None, DirectExchange.deliver, FanoutExchange.deliver)
+        return getattr(type(kind), "deliver", None) in plain
+
+    def _deliver_by(self, kind: Any, exchange: str, routing_key: str, envelope: Envelope) -> None:
+        kind.deliver(self._overlay.payload(envelope), exchange, routing_key)
+
+    def _store(self, queue: str, envelope: Envelope) -> None:
+        for _, error in self._overlay.put([(queue, envelope)], self._deadline()):
+            raise error
+
+    def _publish_timed(
+        self,
+        envelope: Envelope,
+        route: tuple[Callable[[Envelope], None], ...],
+        mandatory: bool,
+        timeout: float | None,
+    ) -> None:
+        # The properties tell what `_put` makes of it.
+        self._publish_carefully(envelope, route, mandatory, timeout)
+
+    def _publish_carefully(
+        self,
+        envelope: Envelope,
+        route: tuple[Callable[[Envelope], None], ...],
+        mandatory: bool,
+        timeout: float | None,
+    ) -> None:
+        # What the channel overrides can't be bounded in time.
+        super()._publish_carefully(envelope, route, mandatory, None)
+
+    def _encoded(self, payload: dict[str, Any], body: Any) -> dict[str, Any]:
+        """`payload` with the body as ``body_encoding`` and `encode_body` have it."""
+        plain = self.body_encoding == "base64" and self.codecs is Channel.codecs
+        if not plain or type(self).encode_body is not Channel.encode_body:
+            encoded, name = self.encode_body(body, self.body_encoding)
+            payload["body"] = encoded
+            payload["properties"].pop("body_encoding", None)
+            if name:
+                payload["properties"]["body_encoding"] = name
+        return payload
+
+    # -- receiving ---------------------------------------------------------------------------
+
+    @property
+    def _active_queues(self) -> list[str]:
+        return super()._active_queues if self._wanted is None else self._wanted
+
+    def drain_events(self, timeout: float | None = None, callback: Any = None) -> Any:
+        """Deliver the next message of the connection; with `callback`, hand that of this channel to
+        ``callback(message, queue)``, or raise `queue.Empty`.
+        """
+        if callback is None:
+            return super().drain_events(timeout)
+        if "_get_many" in self.overrides:
+            many: Any = self
+            return many._get_many(self._active_queues, timeout=timeout)  # noqa: SLF001
+        return self._poll(self.cycle, callback, timeout=timeout)
+
+    def receive(self, payload: Any, queue: str) -> bool:
+        """Take a message that came for `queue`; whether the channel has a consumer for it."""
+        if self._overlay.fetching and queue in super()._active_queues:
+            self._overlay.arrived(payload, queue)
+            return True
+        for consumer in list(self._consumers.values()):
+            if consumer.queue == queue:
+                delivery = RawDelivery(queue, payload, consumer.no_ack)
+                delivery.consumer = consumer
+                consumer.deliver(delivery)
+                return True
+        return False
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Hand a delivery to its consumer, and its message to ``QoS``."""
+        delivery.consumer.callback(self._awaiting_ack(delivery))
+
+    def deliver_without_ack(self, delivery: Delivery) -> None:
+        """Hand a delivery to its consumer; it is done with."""
+        delivery.consumer.callback(self._done_with(delivery))
+
+    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
+        """Take one message without consuming, `None` where there is none ready."""
+        self._check_open("Basic.get")
+        self._check_owner(queue, "Basic.get")
+        delivery: Delivery | None
+        if self._overlay.fetches:
+            try:
+                delivery = RawDelivery(queue, self._get(queue), no_ack)
+            except Empty:
+                delivery = None
+        else:
+            delivery = self.connection.take_one(queue, bool(no_ack))
+        if delivery is None:
+            if not self._exists(queue):
+                raise self._no_queue(queue, (60, 70), "Basic.get")
+            return None
+        if no_ack:
+            return self._done_with(delivery)
+        self._got += 1
+        return self._awaiting_ack(delivery)
+
+    def _awaiting_ack(self, delivery: Delivery) -> Any:
+        message = self.message_of(None, delivery)
+        tag = message.delivery_tag
+        self._ledger[tag] = delivery
+        self.qos.append(message, tag)
+        return message
+
+    def _done_with(self, delivery: Delivery) -> Any:
+        if not delivery.taken:
+            self._settle((delivery,), (), None)
+            delivery.taken = True
+        message = self.message_of(None, delivery)
+        message._state = "NO_ACK"  # noqa: SLF001
+        return message
+
+    def message_of(self, tag: Any, delivery: Delivery) -> Any:
+        """The message of a delivery, made once; without a tag it gets one."""
+        if isinstance(delivery, RawDelivery):
+            if delivery.message is None:
+                delivery.message = self._make_message(delivery.payload, delivery.queue)
+            return delivery.message
+        tag = self._next_tag() if tag is None else tag
+        if self.overrides.isdisjoint(("Message", "message_to_python")):
+            message: Any = from_delivery(self, tag, delivery)
+            message.source_queue = delivery.queue
+            return message
+        payload = self._overlay.payload(delivery.envelope)
+        payload["properties"]["delivery_tag"] = tag
+        if delivery.redelivered:
+            payload["redelivered"] = True
+        return self._make_message(payload, delivery.queue)
+
+    def _make_message(self, payload: Any, queue: str) -> Any:
+        message: Any = self.Message(payload, channel=self)
+        if "message_to_python" in self.overrides:
+            message = self.message_to_python(message)
+        if message.delivery_tag is None or message.delivery_tag in self._ledger:
+            # A message that went to several queues carries one and the same tag.
+            message.delivery_tag = uuid()
+        message.source_queue = queue
+        return message
+
+    # -- settling ----------------------------------------------------------------------------
+
+    def basic_ack(self, delivery_tag: Any, multiple: bool = False) -> None:
+        """Have ``QoS.ack`` called, for each delivery up to this one with `multiple`."""
+        for tag in self._up_to(delivery_tag) if multiple else (delivery_tag,):
+            self.qos.ack(tag)
+            # A QoS that does without its base class.
+            if tag in self._ledger:
+                super().basic_ack(tag)
+
+    def basic_reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        """Have ``QoS.reject`` called."""
+        self.qos.reject(delivery_tag, requeue=requeue)
+        if delivery_tag in self._ledger:
+            super().basic_ack(delivery_tag)
+
+    def basic_nack(self, delivery_tag: Any, multiple: bool = False, requeue: bool = True) -> None:
+        """Have ``QoS.reject`` called, for each delivery up to this one with `multiple`."""
+        for tag in self._up_to(delivery_tag) if multiple else [delivery_tag]:
+            self.basic_reject(tag, requeue)
+
+    def basic_recover(self, requeue: bool = False) -> None:
+        """Have ``QoS.restore_unacked`` called, or deliver again to the same consumers."""
+        if requeue:
+            self._check_open("Basic.recover")
+            self.qos.restore_unacked()
+        else:
+            super().basic_recover(requeue)
+
+    def _up_to(self, tag: Any) -> list[Any]:
+        tags = self._tags()
+        if not tag:
+            return tags
+        if tag not in self._ledger:
+            raise self._unknown_tag(tag)
+        return tags[: tags.index(tag) + 1]
+
+    def _tags(self) -> list[Any]:
+        # Texts, where the channel finds its messages itself.
+        return list(self._ledger)
+
+    def basic_qos(
+        self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
+    ) -> None:
+        """Bound how many deliveries may be unsettled; a ``QoS`` of its own is told."""
+        super().basic_qos(prefetch_size, prefetch_count, apply_global)
+        if not isinstance(self.qos, VirtualQoS):
+            self.qos.prefetch_count = prefetch_count
+
+    # -- the channel itself ------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Cancel the consumers, have ``QoS`` give unsettled messages back, leave the connection."""
+        if self.closed:
+            return
+        connection = self.connection
+        for tag in list(self._consumers):
+            self.basic_cancel(tag)
+        self.give_back_once()
+        for tag in self._tags():
+            if isinstance(self._ledger.get(tag), RawDelivery):
+                # Not restored: `do_restore` is off, or a QoS of its own saw to it.
+                self._ledger.pop(tag)
+        super().close()
+        _open.discard(self)
+        if self._overlay.fetches:
+            connection.leave_turns(self._receiver)
+
+    def give_back_once(self) -> None:
+        """Have ``QoS`` give back what is unsettled, for a channel or process that ends."""
+        if self._process == os.getpid() and (self._ledger or self._qos is not None):
+            self.qos.restore_unacked_once()
+
+
+def _give_back_all() -> None:
+    for channel in list(_open):
+        if channel.closed or not getattr(channel.qos, "restore_at_shutdown", True):
+            continue
+        try:
+            channel.give_back_once()
+        except Exception:
+            logger.exception("Unsettled messages of %r can't be given back", channel)
+
+
+atexit.register(_give_back_all)
