@@ -435,7 +435,7 @@ def test_the_manager_lists_the_bindings(connection: Connection) -> None:
     assert connection.get_manager().get_bindings() == [wanted]
     assert list(channel.get_bindings()) == [wanted]
     assert channel.list_bindings() == [("q", "e", "k")]
-    assert channel.get_table("e") == [("k", "", "q")]
+    assert channel.get_table("e") == [("k", None, "q")]
     connection.manager.close()
 
 

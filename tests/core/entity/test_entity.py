@@ -324,7 +324,7 @@ def test_declaring_a_queue_declares_its_exchange_and_its_bindings(
         bindings=[binding(Exchange("extra", "fanout"), "ignored")],
     )(channel)
     assert queue.declare() == queue.name
-    assert channel.typeof("main") == "topic"
+    assert channel.typeof("main").type == "topic"
     assert channel.typeof("extra") == "fanout"
     producer = connection.Producer()
     producer.publish(1, exchange="main", routing_key="a.b")
@@ -415,7 +415,7 @@ def test_a_passive_declaration_only_looks(connection: Connection) -> None:
         {"type": "fanout"},
         {"durable": False},
         {"auto_delete": True},
-        {"arguments": {"x": 1}},
+        {"arguments": {"alternate-exchange": "x"}},
     ],
 )
 def test_an_exchange_declared_otherwise_is_refused(

@@ -317,7 +317,11 @@ def test_a_message_survives_the_form_of_5_7(connection: Connection, queue: Queue
     assert twin.headers == {"h": 1}
     assert twin.properties["correlation_id"] == "c"
     assert twin.properties["priority"] == 4
-    assert twin.delivery_info == {"exchange": "", "routing_key": queue.name}
+    assert twin.delivery_info == {
+        "exchange": "",
+        "routing_key": queue.name,
+        "redelivered": False,
+    }
     assert twin.delivery_tag == str(message.delivery_tag)
     assert not hasattr(twin, "no_such_attribute")
     packed = receive(connection, queue, {"n": 2}, compression="gzip")
