@@ -325,7 +325,7 @@ def test_declaring_a_queue_declares_its_exchange_and_its_bindings(
     )(channel)
     assert queue.declare() == queue.name
     assert channel.typeof("main").type == "topic"
-    assert channel.typeof("extra") == "fanout"
+    assert channel.typeof("extra").type == "fanout"
     producer = connection.Producer()
     producer.publish(1, exchange="main", routing_key="a.b")
     producer.publish(2, exchange="main", routing_key="b.a")
