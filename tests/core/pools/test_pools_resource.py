@@ -624,3 +624,33 @@ def test_the_child_of_a_fork_has_pools_of_its_own(url: str) -> None:
     assert pools.connections[url] is pool
     held.ack()
     assert waiting(taken[0], "held") == []
+
+
+def test_a_free_list_looks_like_a_queue() -> None:
+    """What applications read of a pool."""
+    pool = Things(limit=2)
+    assert not pool._resource.empty()
+    assert pool._resource.qsize() == len(pool._resource.queue) == 2
+    with pool.acquire() as thing:
+        assert pool._dirty == {thing}
+    Resource.collect_resource(pool, thing)
+    Resource.release_resource(pool, thing)
+
+
+def test_forgetting_after_a_fork_starts_anew() -> None:
+    pool = Things(limit=2, close_after_fork=True)
+    taken = take_all(pool)
+    pool._condition.acquire()
+    pool.forget_after_fork()
+    fresh = take_all(pool)
+    assert len(fresh) == 2
+    assert not set(fresh) & set(taken)
+
+
+def test_the_locks_of_the_groups_are_made_anew_after_a_fork() -> None:
+    held = pools.connections._lock
+    with held:
+        pools._forked()
+        assert pools.connections._lock is not held
+        assert pools.connections._lock.acquire(blocking=False)
+        pools.connections._lock.release()

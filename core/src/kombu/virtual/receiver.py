@@ -180,8 +180,11 @@ class Receiver:
         ring = self._by_queue.get(consumer.queue)
         if ring is None or consumer not in ring:
             return
-        ring.remove(consumer)
-        if not ring:
+        # A new one: a thread that hands out a fetch may be reading the old.
+        left = deque(other for other in ring if other is not consumer)
+        if left:
+            self._by_queue[consumer.queue] = left
+        else:
             del self._by_queue[consumer.queue]
         self._consumers_changed(consumer.queue)
         self._give_back_orphans()
