@@ -127,9 +127,7 @@ class Message(message.Message):
     def _encode(self, payload: dict[str, Any], encoding: str | None) -> None:
         """Have the body as the channel's ``body_encoding`` has it."""
         payload["body"], name = self.channel.encode_body(self.body, encoding)
-        del payload["properties"]["body_encoding"]
-        if name:
-            payload["properties"]["body_encoding"] = name
+        payload["properties"]["body_encoding"] = name
 
 
 def from_delivery(channel: Any, tag: int, delivery: Delivery) -> Message:

@@ -215,11 +215,8 @@ class OverlaidChannel(Channel, native=True):
         """`payload` with the body as ``body_encoding`` and `encode_body` have it."""
         plain = self.body_encoding == "base64" and self.codecs is Channel.codecs
         if not plain or type(self).encode_body is not Channel.encode_body:
-            encoded, name = self.encode_body(body, self.body_encoding)
-            payload["body"] = encoded
-            payload["properties"].pop("body_encoding", None)
-            if name:
-                payload["properties"]["body_encoding"] = name
+            payload["body"], name = self.encode_body(body, self.body_encoding)
+            payload["properties"]["body_encoding"] = name
         return payload
 
     # -- receiving ---------------------------------------------------------------------------
