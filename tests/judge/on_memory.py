@@ -249,13 +249,13 @@ class _Channel:
         self._channel.close()
 
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: Any) -> None:
-        self.returned.append(Got(bytes(message.body).decode(), exchange, routing_key))
+        self.returned.append(Got(_text(message), exchange, routing_key))
 
 
 def _got(message: Any, consumer: str = "") -> Got:
     info, properties = message.delivery_info, message.properties
     return Got(
-        body=message.body.decode() if isinstance(message.body, bytes) else message.body,
+        body=_text(message),
         exchange=info["exchange"],
         key=info["routing_key"],
         headers=dict(message.headers),
@@ -266,3 +266,8 @@ def _got(message: Any, consumer: str = "") -> Got:
         tag=message.delivery_tag,
         consumer=consumer,
     )
+
+
+def _text(message: Any) -> str:
+    body = message.body
+    return body if isinstance(body, str) else bytes(body).decode()

@@ -246,17 +246,13 @@ class _Channel:
     def _on_return(
         self, error: Exception, exchange: str, routing_key: str, message: amqp.Message
     ) -> None:
-        got = _got(message)
-        got.exchange, got.key = exchange, routing_key
-        self.returned.append(got)
+        self.returned.append(Got(_text(message), exchange, routing_key))
 
 
 def _got(message: amqp.Message) -> Got:
     info, properties = message.delivery_info, message.properties
     return Got(
-        body=bytes(message.body).decode()
-        if isinstance(message.body, (bytes, memoryview))
-        else message.body,
+        body=_text(message),
         exchange=info.get("exchange", ""),
         key=info.get("routing_key", ""),
         headers=dict(properties.get("application_headers") or {}),
@@ -267,3 +263,8 @@ def _got(message: amqp.Message) -> Got:
         tag=info.get("delivery_tag", 0),
         consumer=info.get("consumer_tag", ""),
     )
+
+
+def _text(message: amqp.Message) -> str:
+    body = message.body
+    return body if isinstance(body, str) else bytes(body).decode()

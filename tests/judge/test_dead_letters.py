@@ -8,7 +8,7 @@ import pytest
 
 from .deaths import deaths
 from .protocol import refused
-from .waiting import bodies, expect, nothing_in, receive, take, wait_until
+from .waiting import bodies, expect, hold, nothing_in, receive, take, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,7 @@ def pair(channel: Channel, name: Callable[[str], str]) -> Callable[..., Pair]:
 
 
 def reject_next(channel: Channel, queue: str) -> None:
-    got = channel.get(queue)
-    assert got is not None
-    channel.reject(got.tag, requeue=False)
+    channel.reject(hold(channel, queue).tag, requeue=False)
 
 
 # -- what makes a dead letter ----------------------------------------------------------------------
@@ -313,10 +311,7 @@ def test_x_death_tells_the_newest_death_first(
         letters = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": target}
         channel.declare_queue(queue, arguments=letters)
     channel.publish("m", first, expiration=30)
-    got = None
-    while got is None:
-        got = channel.get(second)
-    channel.reject(got.tag, requeue=False)
+    reject_next(channel, second)
     (got,) = take(channel, last)
     assert deaths(got) == [
         {
@@ -458,7 +453,7 @@ def test_a_refused_message_may_come_back_to_its_own_queue(
     )
     channel.publish("m", queue)
     for _ in range(3):
-        reject_next_when_there(channel, queue)
+        reject_next(channel, queue)
     (got,) = take(channel, queue)
     assert [(d["reason"], d["count"]) for d in deaths(got)] == [("rejected", 3)]
 
@@ -487,10 +482,3 @@ def nothing_in_at_last(channel: Channel, *queues: str) -> None:
 
     wait_until(empty, "the queues empty themselves")
     nothing_in(channel, *queues)
-
-
-def reject_next_when_there(channel: Channel, queue: str) -> None:
-    got = None
-    while got is None:
-        got = channel.get(queue)
-    channel.reject(got.tag, requeue=False)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from .protocol import Channel, Got
 
-__all__ = ("bodies", "expect", "nothing_in", "receive", "receive_nothing", "take", "wait_until")
+__all__ = ("bodies", "expect", "hold", "nothing_in", "receive", "receive_nothing", "take", "wait_until")
 
 #: How long something that has to happen may take (seconds).
 PATIENCE = 5.0
@@ -46,6 +46,20 @@ def take(channel: Channel, queue: str, count: int = 1) -> list[Got]:
 def bodies(messages: Sequence[Got]) -> list[str]:
     """What the messages say."""
     return [message.body for message in messages]
+
+
+def hold(channel: Channel, queue: str) -> Got:
+    """Take a message that is still to be settled, waiting for it."""
+    got: list[Got] = []
+
+    def there() -> bool:
+        message = channel.get(queue)
+        if message is not None:
+            got.append(message)
+        return bool(got)
+
+    wait_until(there, f"a message in {queue}")
+    return got[0]
 
 
 def expect(channel: Channel, queue: str, *wanted: str) -> None:
