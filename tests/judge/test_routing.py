@@ -128,9 +128,7 @@ def test_fanout_asks_for_no_key(channel: Channel, name: Callable[[str], str]) ->
     expect(channel, queue, "k", "", "other")
 
 
-def test_each_queue_gets_a_message_of_its_own(
-    channel: Channel, name: Callable[[str], str]
-) -> None:
+def test_each_queue_gets_a_message_of_its_own(channel: Channel, name: Callable[[str], str]) -> None:
     exchange, queues = name("x"), [name("q") for _ in range(3)]
     channel.declare_exchange(exchange, "fanout")
     for queue in queues:

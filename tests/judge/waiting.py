@@ -10,7 +10,16 @@ if TYPE_CHECKING:
 
     from .protocol import Channel, Got
 
-__all__ = ("bodies", "expect", "hold", "nothing_in", "receive", "receive_nothing", "take", "wait_until")
+__all__ = (
+    "bodies",
+    "expect",
+    "hold",
+    "nothing_in",
+    "receive",
+    "receive_nothing",
+    "take",
+    "wait_until",
+)
 
 #: How long something that has to happen may take (seconds).
 PATIENCE = 5.0
