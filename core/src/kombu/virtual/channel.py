@@ -73,6 +73,8 @@ class Channel(DocumentedChannel, native=True):
 
     Message: ClassVar[type[Message]] = Message
     takes_envelopes = True
+    #: Whether the channel returns what it held in a way of its own when it is closed.
+    gives_back_itself = False
 
     def __init__(self, connection: Transport, **kwargs: Any) -> None:
         self.connection: Any = connection

@@ -61,6 +61,8 @@ def overlaid(cls: Any) -> Any:
 class OverlaidChannel(Channel, native=True):
     """A channel whose class overrides some of `kombu.virtual.spi.OVERRIDABLE`."""
 
+    gives_back_itself = True
+
     takes_envelopes = False
 
     #: What to ask for at the next look; see `_active_queues`.

@@ -190,8 +190,9 @@ class Transport(base.Transport):
             return
         deadline = self.deadline()
         receiving = self._source.close()
-        if self.claims:
-            # All at once, so that what the channels held comes back in one order.
+        if self.claims and not any(channel.gives_back_itself for channel in self.channels):
+            # All at once, so that what the channels held comes back in one order; channels that
+            # third parties wrote give back what is theirs.
             self.settle((), [Release(delivery) for delivery in list(self.claims.values())], None)
         for channel in list(self.channels):
             channel.close()

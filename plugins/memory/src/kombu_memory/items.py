@@ -51,6 +51,11 @@ class PriorityItems:
         with self._lock:
             self._level(envelope).appendleft(envelope)
 
+    def insert(self, place: int, envelope: Envelope) -> None:
+        """Add a message at a place among those of its priority."""
+        with self._lock:
+            self._level(envelope).insert(place, envelope)
+
     def popleft(self) -> Envelope:
         """Take the next message; raises `IndexError` where there is none."""
         with self._lock:
@@ -62,7 +67,7 @@ class PriorityItems:
             return envelope
 
     def __getitem__(self, index: int) -> Envelope:
-        # Only the head is ever looked at.
+        # Looked at from the head on, which is of the highest priority that there is.
         with self._lock:
             return self._levels[self._present[-1]][index]
 

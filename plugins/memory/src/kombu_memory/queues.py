@@ -164,17 +164,26 @@ class Queue:
         self._bytes -= len(envelope.body)
         self._bury(self, envelope, "maxlen")
 
-    def give_back(self, envelope: Envelope, front: bool = True) -> None:
-        """Put a delivered message back; what came back too often is a dead letter."""
+    def give_back(self, envelope: Envelope, front: bool = True, position: int = 0) -> None:
+        """Put a delivered message back; what came back too often is a dead letter.
+
+        Args:
+            envelope: The message.
+            front: Where it was; otherwise behind the others.
+            position: The token of the claim that ends: the order in which messages left.
+        """
         limit = self.spec.delivery_limit
         if limit is not None and envelope.count > limit:
             self._bury(self, envelope, "delivery_limit")
             return
+        if envelope.wire is None:
+            # Kept over further claims: where the message was when it left for the first time.
+            envelope.wire = position
         if self.plain:
-            (self.items.appendleft if front else self.items.append)(envelope)
+            self._insert(envelope, front)
         else:
             with self._lock:
-                (self.items.appendleft if front else self.items.append)(envelope)
+                self._insert(envelope, front)
                 self._bytes += len(envelope.body)
                 while self.items and self._overflows(0) and self.spec.overflow == "drop-head":
                     self._drop_one()
@@ -182,6 +191,21 @@ class Queue:
                     self._watch_head()
         if self.watchers:
             self.ring()
+
+    def _insert(self, envelope: Envelope, front: bool) -> None:
+        items = self.items
+        if not front:
+            envelope.wire = None
+            items.append(envelope)
+            return
+        # Behind what came back before it and stood before it, as on RabbitMQ.
+        place = 0
+        try:
+            while (before := items[place].wire) is not None and before < envelope.wire:
+                place += 1
+        except IndexError:
+            pass  # everything stood before it, or consumers are quicker than this
+        items.insert(place, envelope)
 
     # -- out -------------------------------------------------------------------------------------
 

@@ -316,7 +316,7 @@ class MemorySession:
             if release.delay > 0:
                 self._store.delay(queue.name, envelope, release.delay)
             elif release.front:
-                queue.give_back(envelope)
+                queue.give_back(envelope, position=release.delivery.token)
         for release in back:
             queue = self._store.queues.get(release.delivery.queue)
             if queue is not None and not release.front and release.delay <= 0:

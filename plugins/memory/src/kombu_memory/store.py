@@ -177,7 +177,7 @@ def return_claim(store: Store, delivery: Delivery) -> None:
     queue = store.queues.get(delivery.queue)
     if queue is not None:
         envelope.count = delivery.count + 1
-        queue.give_back(envelope)
+        queue.give_back(envelope, position=delivery.token)
 
 
 _stores: dict[tuple[str, str], Store] = {}
