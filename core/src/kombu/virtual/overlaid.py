@@ -97,9 +97,9 @@ class OverlaidChannel(Channel, native=True):
         self._settle((), [Release(delivery, count=False) for delivery in deliveries], None)
 
     def _asks_qos(self) -> bool:
-        own = getattr(self.QoS, "can_consume", None)
-        return own is not VirtualQoS.can_consume or (
-            self.QoS.can_consume_max_estimate is not VirtualQoS.can_consume_max_estimate
+        return any(
+            getattr(self.QoS, name, None) is not getattr(VirtualQoS, name)
+            for name in ("can_consume", "can_consume_max_estimate")
         )
 
     def _may_consume(self) -> bool:
@@ -286,6 +286,8 @@ class OverlaidChannel(Channel, native=True):
         if isinstance(delivery, RawDelivery):
             if delivery.message is None:
                 delivery.message = self._make_message(delivery.payload, delivery.queue)
+                if delivery.redelivered:
+                    delivery.message.delivery_info["redelivered"] = True
             return delivery.message
         tag = self._next_tag() if tag is None else tag
         if self.overrides.isdisjoint(("Message", "message_to_python")):
@@ -334,8 +336,12 @@ class OverlaidChannel(Channel, native=True):
         if requeue:
             self._check_open("Basic.recover")
             self.qos.restore_unacked()
-        else:
-            super().basic_recover(requeue)
+            return
+        for delivery in list(self._ledger.values()):
+            if isinstance(delivery, RawDelivery):
+                # The consumer gets a message that it has not seen.
+                delivery.message = None
+        super().basic_recover(requeue)
 
     def _up_to(self, tag: Any) -> list[Any]:
         tags = self._tags()
