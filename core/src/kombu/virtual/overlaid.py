@@ -18,6 +18,7 @@ from kombu.transport.backend import Release
 from kombu.utils.uuid import uuid
 
 from .channel import Channel
+from .exchange import DirectExchange, FanoutExchange
 from .message import from_delivery
 from .overlay import OverlaySession, RawDelivery
 from .qos import QoS as VirtualQoS
@@ -177,8 +178,6 @@ class OverlaidChannel(Channel, native=True):
         return tuple(partial(self._store, queue) for queue in queues)
 
     def _delivers_plainly(self, kind: Any) -> bool:
-        from .exchange import DirectExchange, FanoutExchange
-
         plain = (None, DirectExchange.deliver, FanoutExchange.deliver)
         return getattr(type(kind), "deliver", None) in plain
 
