@@ -16,7 +16,7 @@ def transport(request):
 def _clean():
     yield
     ListChannel.lists.clear()
-    ListTransport.state.clear()
+    ListTransport.global_state.clear()
     memory.Channel.queues.clear()
     memory.Transport.global_state.clear()
 

@@ -44,6 +44,9 @@ class ListChannel(virtual.Channel):
     def _delete(self, queue, exchange, routing_key, pattern, *args, **kwargs):
         self.lists.pop(self._name(queue), None)
 
+    def _queue_bind(self, exchange, routing_key, pattern, queue):
+        pass  # the state has them all
+
     def _put_fanout(self, exchange, message, routing_key=None, **kwargs):
         for _, _, queue in self.state.exchanges[exchange]["table"]:
             self._put(queue, message)
@@ -51,12 +54,16 @@ class ListChannel(virtual.Channel):
 
 class ListTransport(virtual.Transport):
     Channel = ListChannel
-    state = virtual.BrokerState()
+    global_state = virtual.BrokerState()
     polling_interval = 0.01
     default_port = 4711
     driver_type = "lists"
     driver_name = "lists"
     connection_errors = (*virtual.Transport.connection_errors, LookupError)
+
+    def __init__(self, client, **kwargs):
+        super().__init__(client, **kwargs)
+        self.state = self.global_state
 
     def driver_version(self):
         return "1.0"
@@ -116,13 +123,15 @@ class ReceiptChannel(virtual.Channel):
         payload["properties"]["delivery_info"]["receipt"] = f"r{self.connection.receipts}"
         return payload
 
-    def _put(self, queue, message):
+    def _put(self, queue, message, **kwargs):
         self.store.setdefault(queue, []).append(message)
 
     def _restore_at_beginning(self, message):
         payload = message.serializable()
         payload["redelivered"] = True
-        self.store.setdefault(message.source_queue, []).insert(0, payload)
+        info = message.delivery_info
+        for queue in self._lookup(info["exchange"], info["routing_key"]):
+            self.store.setdefault(queue, []).insert(0, payload)
 
     def _size(self, queue):
         return len(self.store.get(queue, ()))

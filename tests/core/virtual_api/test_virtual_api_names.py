@@ -130,17 +130,13 @@ def test_transports_with_one_state_see_each_others_declarations():
         assert one.channel()._size("shared") == 1
 
 
-def test_a_state_assigned_in_init_is_used():
+def test_a_state_that_is_a_class_attribute_is_used():
     class Transport(ReceiptTransport):
-        common = virtual.BrokerState()
-
-        def __init__(self, client, **kwargs):
-            super().__init__(client, **kwargs)
-            self.state = self.common
+        state = virtual.BrokerState()
 
     with connect(Transport) as connection:
         Queue("q", Exchange("e"), routing_key="k")(connection.channel()).declare()
-    assert Transport.common.has_binding("q", "e", "k")
+    assert Transport.state.has_binding("q", "e", "k")
 
 
 # -- messages ----------------------------------------------------------------------------------
@@ -591,6 +587,96 @@ def test_the_end_of_the_process_gives_back_what_nobody_settled(tmp_path):
         assert done.returncode == 0, done.stderr
         assert not done.stdout
         assert path.exists() is (choice == "yes")
+
+
+def test_a_qos_class_of_another_family_is_used():
+    class QoS:
+        prefetch_count = 0
+
+        def __init__(self, channel):
+            self.delivered = {}
+
+        def can_consume(self):
+            return not self.prefetch_count or len(self.delivered) < self.prefetch_count
+
+        def append(self, message, delivery_tag):
+            self.delivered[delivery_tag] = message
+
+        def ack(self, delivery_tag):
+            del self.delivered[delivery_tag]
+
+        def restore_unacked_once(self, stderr=None):
+            self.delivered.clear()
+
+    channel = channel_with(QoS=QoS)
+    for number in range(3):
+        Producer(channel).publish(number, routing_key="q")
+    channel.basic_qos(0, 2, False)
+    got = []
+    with Consumer(channel, [Queue("q")], callbacks=[lambda b, m: got.append(m)]):
+        for _ in range(2):
+            channel.connection.client.drain_events(timeout=1)
+        with pytest.raises(TimeoutError):
+            channel.connection.client.drain_events(timeout=0.03)
+        got[0].ack()
+        channel.connection.client.drain_events(timeout=1)
+    assert [m.payload for m in got] == [0, 1, 2]
+    channel.close()
+    assert ListChannel.lists["q"] == []
+
+
+def test_messages_of_a_form_of_their_own_need_only_their_class():
+    class Message(virtual.Message):
+        def __init__(self, payload, channel=None, **kwargs):
+            text, _, tag = payload.partition("#")
+            form = channel.prepare_message(text, content_type="text/plain")
+            form["properties"]["delivery_tag"] = tag or None
+            super().__init__(form, channel=channel)
+
+    channel = channel_with(Message=Message)
+    ListChannel.lists["raw"] = ["one#1", "two"]
+    one, two = channel.basic_get("raw"), channel.basic_get("raw")
+    assert (one.payload, one.delivery_tag) == ("one", "1")
+    assert two.payload == "two"
+    assert two.delivery_tag
+    one.ack()
+    two.requeue()
+    assert ListChannel.lists["raw"][0]["redelivered"]
+
+
+def test_what_no_consumer_has_seen_goes_back_as_it_was():
+    channel = channel_with()
+    Producer(channel).publish("x", routing_key="q")
+    (payload,) = list(ListChannel.lists["q"])
+    consumer = Consumer(channel, [Queue("q")])
+    consumer.consume()
+    delivery = channel._receiver.wait(1)
+    channel._receiver.arrived.append(delivery)
+    consumer.cancel()
+    assert ListChannel.lists["q"] == [payload]
+
+
+def test_deleting_asks_for_each_binding():
+    deleted = []
+    channel = channel_with(_delete=lambda self, *args: deleted.append(args))
+    for key in ("a", "b"):
+        Queue("q", Exchange("e", "topic"), routing_key=key)(channel).declare()
+    Producer(channel).publish("x", routing_key="q")
+    with pytest.raises(ChannelError, match="not empty"):
+        channel.queue_delete("q", if_empty=True)
+    assert channel.queue_delete("q") == 1
+    assert deleted == [("q", "e", "a", "^a$", "q"), ("q", "e", "b", "^b$", "q")]
+    channel.queue_delete("unbound")
+    assert deleted[2][0] == "unbound"
+    assert len(deleted[2]) == 5
+
+
+def test_deleting_where_nothing_says_how_drops_the_messages():
+    with connect(ReceiptTransport) as connection:
+        channel = connection.channel()
+        Producer(channel).publish("x", routing_key="q")
+        assert channel.queue_delete("q") == 1
+        assert channel._size("q") == 0
 
 
 # -- state and exchange types ------------------------------------------------------------------

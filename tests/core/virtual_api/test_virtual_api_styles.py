@@ -301,3 +301,30 @@ def test_compressed_messages_arrive(connection, channel):
     assert message.payload == {"a": 1}
     message.requeue()
     assert queue.get().payload == {"a": 1}
+
+
+def test_several_deliveries_are_refused_at_once(connection, channel):
+    queue = declared(channel, routing_key="k")
+    for number in range(3):
+        Producer(channel).publish(number, exchange="e", routing_key="k")
+    _, second, third = receive(channel, queue)
+    channel.basic_nack(second.delivery_tag, multiple=True, requeue=True)
+    channel.basic_nack(third.delivery_tag, requeue=False)
+    assert [m.payload for m in receive(channel, queue)] in ([0, 1], [1, 0])
+    channel.basic_ack(0, multiple=True)
+    assert not channel.qos._delivered
+
+
+def test_what_is_not_requeued_is_delivered_to_the_same_consumer_again(connection, channel):
+    queue = declared(channel, routing_key="k")
+    Producer(channel).publish("x", exchange="e", routing_key="k")
+    got = []
+    with Consumer(channel, [queue], callbacks=[lambda b, m: got.append(m)]):
+        connection.drain_events(timeout=2)
+        channel.basic_recover(requeue=False)
+        connection.drain_events(timeout=2)
+    assert [m.payload for m in got] == ["x", "x"]
+    assert got[1].delivery_info["redelivered"]
+    got[1].ack()
+    channel.close()
+    assert not receive(connection.channel(), queue)

@@ -18,6 +18,7 @@ from kombu.transport.backend import Release
 from kombu.utils.uuid import uuid
 
 from .channel import Channel
+from .exchange import DirectExchange, FanoutExchange
 from .message import from_delivery
 from .overlay import OverlaySession, RawDelivery
 from .qos import QoS as VirtualQoS
@@ -99,9 +100,9 @@ class OverlaidChannel(Channel, native=True):
         self._settle((), [Release(delivery, count=False) for delivery in deliveries], None)
 
     def _asks_qos(self) -> bool:
-        own = getattr(self.QoS, "can_consume", None)
-        return own is not VirtualQoS.can_consume or (
-            self.QoS.can_consume_max_estimate is not VirtualQoS.can_consume_max_estimate
+        return any(
+            getattr(self.QoS, name, None) is not getattr(VirtualQoS, name)
+            for name in ("can_consume", "can_consume_max_estimate")
         )
 
     def _may_consume(self) -> bool:
@@ -181,8 +182,6 @@ class OverlaidChannel(Channel, native=True):
         return tuple(partial(self._store, queue) for queue in queues)
 
     def _delivers_plainly(self, kind: Any) -> bool:
-        from .exchange import DirectExchange, FanoutExchange
-
         plain = (None, DirectExchange.deliver, FanoutExchange.deliver)
         return getattr(type(kind), "deliver", None) in plain
 
@@ -300,6 +299,8 @@ class OverlaidChannel(Channel, native=True):
         if isinstance(delivery, RawDelivery):
             if delivery.message is None:
                 delivery.message = self._make_message(delivery.payload, delivery.queue)
+                if delivery.redelivered:
+                    delivery.message.delivery_info["redelivered"] = True
             return delivery.message
         tag = self._next_tag() if tag is None else tag
         if self.overrides.isdisjoint(("Message", "message_to_python")):
@@ -348,8 +349,12 @@ class OverlaidChannel(Channel, native=True):
         if requeue:
             self._check_open("Basic.recover")
             self.qos.restore_unacked()
-        else:
-            super().basic_recover(requeue)
+            return
+        for delivery in list(self._ledger.values()):
+            if isinstance(delivery, RawDelivery):
+                # The consumer gets a message that it has not seen.
+                delivery.message = None
+        super().basic_recover(requeue)
 
     def _up_to(self, tag: Any) -> list[Any]:
         tags = self._tags()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from queue import Empty
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kombu.exceptions import DecodeError
@@ -266,8 +266,6 @@ class Unbacked:
 
     def now(self) -> float:
         """There is no store whose clock could be told: that of this machine."""
-        from time import time
-
         return time()
 
     def forked(self) -> None:
