@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu.exceptions import ChannelError, NotEquivalentError
+from kombu.exceptions import ChannelError
 from kombu.transport.backend import QueueSpec
+
+from . import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,13 +92,7 @@ def check_equivalent(standing: QueueSpec, wanted: QueueSpec, vhost: str) -> None
         if name == "durable":
             found, given = standing.durable, wanted.durable
         if found != given:
-            raise NotEquivalentError(
-                f"PRECONDITION_FAILED - inequivalent arg {name!r} for queue {wanted.name!r} in "
-                f"vhost {vhost!r}: received {given!r} but current is {found!r}; use the same "
-                "options everywhere, or delete the queue first",
-                (50, 10),
-                "Queue.declare",
-            )
+            raise refusals.queue_differs(wanted.name, vhost, name, given, found)
 
 
 def milliseconds(name: str, value: object) -> float:

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 from kombu.exceptions import (
     ChannelError,
     DecodeError,
-    MessageStateError,
-    NotEquivalentError,
-    RecoverableConnectionError,
     UndeliverableError,
 )
-from kombu.exchange_types.headers import X_MATCH_MODES
 from kombu.transport.backend import Binding, Envelope, QueueSpec, Release
 from kombu.utils.uuid import uuid
 
+from . import refusals
 from .arguments import check_equivalent, milliseconds, queue_spec
 from .envelope import from_payload
 from .facade import DocumentedChannel
@@ -32,6 +29,7 @@ from .message import Message as VirtualMessage
 from .prefetch import UNLIMITED, Window
 from .receiver import Consumer
 from .router import ExchangeSpec, equivalent
+from .rules import Rules
 from .spi import undeliverable
 from .warnings import UndeliverableWarning
 
@@ -91,8 +89,10 @@ class Channel(DocumentedChannel, native=True):
         self._got = 0
         self._next_tag = itertools.count(1).__next__
         self._consumers: dict[str, Consumer] = {}
-        self._strict = bool(connection.options.strict)
         self._use(connection)
+        vhost = connection.client.virtual_host or "/"
+        strict = bool(connection.options.strict)
+        self._rules = Rules(self._declarations, connection, vhost, strict)
 
     def _use(self, connection: Transport) -> None:
         # Bound once, so that a message does not go through the transport's attributes.
@@ -126,22 +126,16 @@ class Channel(DocumentedChannel, native=True):
         standing = self._declarations.find_exchange(name)
         if passive:
             if standing is None:
-                raise self._no_exchange(name, "Exchange.declare")
+                raise refusals.no_exchange(name, self._vhost, "Exchange.declare")
             return
         if standing is None and exchange:
-            self._check_name(exchange, "Exchange.declare")
+            self._rules.may_create(exchange, "Exchange.declare")
         wanted = ExchangeSpec(
             name, type or "direct", bool(durable), bool(auto_delete), arguments or None
         )
         standing = self._declarations.declare_exchange(wanted)
         if not equivalent(standing, wanted):
-            raise NotEquivalentError(
-                f"PRECONDITION_FAILED - exchange {name!r} in vhost {self._vhost!r} is declared as "
-                f"{_options(standing)}, not as {_options(wanted)}; use the same options "
-                "everywhere, or delete the exchange first",
-                (40, 10),
-                "Exchange.declare",
-            )
+            raise refusals.exchange_differs(standing, wanted, self._vhost)
 
     def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
         """Delete an exchange with its bindings; unknown ones are ignored.
@@ -150,14 +144,9 @@ class Channel(DocumentedChannel, native=True):
             ChannelError: 406 with `if_unused`, where something is bound to it.
         """
         self._check_open("Exchange.delete")
-        self._check_not_default(exchange, "Exchange.delete")
+        self._rules.not_the_default(exchange, "Exchange.delete")
         if if_unused and self._declarations.has_bindings(exchange):
-            raise ChannelError(
-                f"PRECONDITION_FAILED - exchange {exchange!r} in vhost {self._vhost!r} in use",
-                (40, 20),
-                "Exchange.delete",
-                406,
-            )
+            raise refusals.in_use("exchange", exchange, self._vhost, "Exchange.delete")
         self._declarations.delete_exchange(exchange)
 
     def exchange_bind(
@@ -171,10 +160,9 @@ class Channel(DocumentedChannel, native=True):
         """Have `destination` receive what `source` routes to it (RabbitMQ's exchange.bind)."""
         self._check_open("Exchange.bind")
         for end in (source, destination):
-            self._check_not_default(end, "Exchange.bind")
-        if self._strict and self._declarations.find_exchange(destination) is None:
-            raise self._no_exchange(destination, "Exchange.bind")
-        self._check_binding(source, arguments, "Exchange.bind")
+            self._rules.not_the_default(end, "Exchange.bind")
+        self._rules.exchange_exists(destination, "Exchange.bind")
+        self._rules.may_bind(source, arguments, "Exchange.bind")
         binding = Binding(source, destination, routing_key or "", arguments, to_exchange=True)
         self._declarations.bind(binding)
 
@@ -213,18 +201,18 @@ class Channel(DocumentedChannel, native=True):
         """
         self._check_open("Queue.declare")
         name = queue or f"amq.gen-{uuid()}"
-        self._check_owner(name, "Queue.declare")
+        self._rules.may_use(name, "Queue.declare")
         self.connection.keep_up()
         if passive:
             found = self._session.find_queue(name, self._deadline())
             if found is None:
-                raise self._no_queue(name, (50, 10), "Queue.declare")
+                raise refusals.no_queue(name, self._vhost, "Queue.declare")
             ready = found[1]
         else:
             wanted = queue_spec(name, bool(durable), arguments)
-            if queue and self._strict and not self._exists(queue):
-                self._check_name(queue, "Queue.declare")
-            self._check_same(name, bool(auto_delete), bool(exclusive))
+            if queue and self._rules.strict and not self._exists(queue):
+                self._rules.may_create(queue, "Queue.declare")
+            self._rules.may_redeclare(name, bool(auto_delete), bool(exclusive))
             standing, ready = self._session.declare_queue(wanted, self._deadline())
             if self.connection.capabilities.queue_specs:
                 check_equivalent(standing, wanted, self._vhost)
@@ -246,11 +234,11 @@ class Channel(DocumentedChannel, native=True):
     ) -> None:
         """Have `queue` receive what `exchange` routes to it (AMQP 0-9-1, queue.bind)."""
         self._check_open("Queue.bind")
-        self._check_owner(queue, "Queue.bind")
-        self._check_not_default(exchange, "Queue.bind")
-        if self._strict and not self._exists(queue):
-            raise self._no_queue(queue, (50, 20), "Queue.bind")
-        self._check_binding(exchange or "", arguments, "Queue.bind")
+        self._rules.may_use(queue, "Queue.bind")
+        self._rules.not_the_default(exchange, "Queue.bind")
+        if self._rules.strict and not self._exists(queue):
+            raise refusals.no_queue(queue, self._vhost, "Queue.bind")
+        self._rules.may_bind(exchange or "", arguments, "Queue.bind")
         if exchange:
             self._declarations.bind(Binding(exchange, queue, routing_key or "", arguments or None))
 
@@ -264,7 +252,7 @@ class Channel(DocumentedChannel, native=True):
     ) -> None:
         """Undo `queue_bind`; unknown bindings are ignored."""
         self._check_open("Queue.unbind")
-        self._check_owner(queue, "Queue.unbind")
+        self._rules.may_use(queue, "Queue.unbind")
         if exchange:
             self._declarations.unbind(
                 Binding(exchange, queue, routing_key or "", arguments or None)
@@ -280,22 +268,22 @@ class Channel(DocumentedChannel, native=True):
                 it has messages; 405 where another connection has it exclusively.
         """
         self._check_open("Queue.delete")
-        self._check_owner(queue, "Queue.delete")
+        self._rules.may_use(queue, "Queue.delete")
         self._receiver.give_back_of_queue(queue)
         if if_unused and self._declarations.consumer_count(queue):
-            raise self._in_use(queue, "in use")
+            raise refusals.in_use("queue", queue, self._vhost, "Queue.delete")
         deleted = self._session.delete_queue(queue, self._deadline(), if_empty=if_empty)
         if deleted is None:
-            raise self._in_use(queue, "not empty")
+            raise refusals.in_use("queue", queue, self._vhost, "Queue.delete", "not empty")
         self._declarations.forget_queue(queue)
         return deleted
 
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
-        self._check_owner(queue, "Queue.purge")
-        if self._strict and not self._exists(queue):
-            raise self._no_queue(queue, (50, 30), "Queue.purge")
+        self._rules.may_use(queue, "Queue.purge")
+        if self._rules.strict and not self._exists(queue):
+            raise refusals.no_queue(queue, self._vhost, "Queue.purge")
         self._receiver.give_back_of_queue(queue)
         return self._session.purge(queue, self._deadline())
 
@@ -388,9 +376,8 @@ class Channel(DocumentedChannel, native=True):
         self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
     ) -> tuple[Callable[[Envelope], None], ...]:
         self._check_open("Basic.publish")
-        if self._strict and exchange and self._declarations.find_exchange(exchange) is None:
-            raise self._no_exchange(exchange, "Basic.publish")
-        if (mandatory or self._strict) and not exchange and not self._exists(routing_key):
+        self._rules.exchange_exists(exchange, "Basic.publish")
+        if (mandatory or self._rules.strict) and not exchange and not self._exists(routing_key):
             # Asked first: a store may make the queue when it prepares the way to it.
             return ()
         transport: Transport = self.connection
@@ -504,15 +491,10 @@ class Channel(DocumentedChannel, native=True):
         if callback is None:
             raise ChannelError("basic_consume needs a callback", (60, 20), "Basic.consume")
         if tag in self._consumers:
-            raise ChannelError(
-                f"NOT_ALLOWED - attempt to reuse consumer tag {tag!r}",
-                (60, 20),
-                "Basic.consume",
-                530,
-            )
-        self._check_owner(queue, "Basic.consume")
+            raise refusals.tag_in_use(tag)
+        self._rules.may_use(queue, "Basic.consume")
         if not self._exists(queue):
-            raise self._no_queue(queue, (60, 20), "Basic.consume")
+            raise refusals.no_queue(queue, self._vhost, "Basic.consume")
         window = Window(self._default_window)
         consumer = Consumer(
             tag, queue, self, callback, bool(no_ack), window, dict(arguments or {}), on_cancel
@@ -564,14 +546,14 @@ class Channel(DocumentedChannel, native=True):
             ChannelError: 404 where there is no such queue.
         """
         self._check_open("Basic.get")
-        self._check_owner(queue, "Basic.get")
+        self._rules.may_use(queue, "Basic.get")
         if self._receiver.arrived:
             # What was fetched ahead for a consumer comes before what is in the store.
             self._receiver.give_back_of_queue(queue)
         delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
             if not self._exists(queue):
-                raise self._no_queue(queue, (60, 70), "Basic.get")
+                raise refusals.no_queue(queue, self._vhost, "Basic.get")
             return None
         tag = self._next_tag()
         if not delivery.taken:
@@ -598,7 +580,7 @@ class Channel(DocumentedChannel, native=True):
         try:
             delivery = self._ledger.pop(delivery_tag)
         except KeyError:
-            raise self._unknown_tag(delivery_tag) from None
+            raise refusals.unknown_tag(delivery_tag, self.channel_id, self.closed) from None
         lost: Sequence[Delivery] = ()
         claims = self._claims
         if claims is None:
@@ -609,7 +591,7 @@ class Channel(DocumentedChannel, native=True):
         if self._limited or delivery.consumer is None:
             self._make_room(delivery)
         if lost:
-            raise self._lease_lost(lost)
+            raise refusals.claim_lost(lost)
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
         """Refuse a delivery: requeue it, or drop it.
@@ -669,7 +651,7 @@ class Channel(DocumentedChannel, native=True):
         try:
             return self._ledger.take(tag, multiple)
         except KeyError:
-            raise self._unknown_tag(tag) from None
+            raise refusals.unknown_tag(tag, self.channel_id, self.closed) from None
 
     def _settle_all(self, acks: Sequence[Delivery], releases: Sequence[Release]) -> None:
         if not acks and not releases:
@@ -680,7 +662,7 @@ class Channel(DocumentedChannel, native=True):
         for release in releases:
             self._make_room(release.delivery)
         if lost:
-            raise self._lease_lost(lost)
+            raise refusals.claim_lost(lost)
 
     def _make_room(self, delivery: Delivery) -> None:
         consumer = delivery.consumer
@@ -819,124 +801,4 @@ class Channel(DocumentedChannel, native=True):
 
     def _check_open(self, method: str) -> None:
         if self.closed or self.connection is None:
-            raise RecoverableConnectionError(
-                f"channel {self.channel_id} is closed: open a new one with connection.channel()",
-                None,
-                method,
-            )
-
-    def _check_owner(self, queue: str, method: str) -> None:
-        record = self._declarations.queue(queue)
-        if record is not None and record.owner not in (None, self.connection):
-            raise ChannelError(
-                f"RESOURCE_LOCKED - cannot obtain exclusive access to locked queue {queue!r} in "
-                f"vhost {self._vhost!r}: it belongs to another connection",
-                None,
-                method,
-                405,
-            )
-
-    def _check_name(self, name: str, method: str) -> None:
-        if self._strict and name.startswith("amq."):
-            raise ChannelError(
-                f"ACCESS_REFUSED - {name!r} begins with 'amq.', which is for names of the broker",
-                None,
-                method,
-                403,
-            )
-
-    def _check_not_default(self, exchange: str | None, method: str) -> None:
-        if self._strict and exchange == "":
-            raise ChannelError(
-                "ACCESS_REFUSED - operation not permitted on the default exchange",
-                None,
-                method,
-                403,
-            )
-
-    def _check_binding(
-        self, exchange: str, arguments: Mapping[str, Any] | None, method: str
-    ) -> None:
-        spec = self._declarations.find_exchange(exchange)
-        if spec is None:
-            if self._strict and exchange:
-                raise self._no_exchange(exchange, method)
-        elif spec.type == "headers" and arguments:
-            mode = arguments.get("x-match", "all")
-            if mode not in X_MATCH_MODES:
-                raise ChannelError(
-                    f"PRECONDITION_FAILED - invalid x-match {mode!r}: wanted is one of "
-                    f"{', '.join(X_MATCH_MODES)}",
-                    None,
-                    method,
-                    406,
-                )
-
-    def _check_same(self, queue: str, auto_delete: bool, exclusive: bool) -> None:
-        record = self._declarations.queue(queue)
-        if record is None:
-            return
-        if exclusive and record.owner is None:
-            raise ChannelError(
-                f"RESOURCE_LOCKED - cannot obtain exclusive access to queue {queue!r} in vhost "
-                f"{self._vhost!r}: it was declared for all",
-                (50, 10),
-                "Queue.declare",
-                405,
-            )
-        if auto_delete != record.auto_delete:
-            raise NotEquivalentError(
-                f"PRECONDITION_FAILED - inequivalent arg 'auto_delete' for queue {queue!r} in "
-                f"vhost {self._vhost!r}: received {auto_delete} but current is "
-                f"{record.auto_delete}; use the same options everywhere, or delete the queue first",
-                (50, 10),
-                "Queue.declare",
-            )
-
-    def _no_exchange(self, exchange: str, method: str) -> ChannelError:
-        return ChannelError(
-            f"NOT_FOUND - no exchange {exchange!r} in vhost {self._vhost!r}", (40, 10), method, 404
-        )
-
-    def _no_queue(self, queue: str, method_sig: tuple[int, int], method: str) -> ChannelError:
-        return ChannelError(
-            f"NOT_FOUND - no queue {queue!r} in vhost {self._vhost!r}", method_sig, method, 404
-        )
-
-    def _in_use(self, queue: str, why: str) -> ChannelError:
-        return ChannelError(
-            f"PRECONDITION_FAILED - queue {queue!r} in vhost {self._vhost!r} {why}",
-            (50, 40),
-            "Queue.delete",
-            406,
-        )
-
-    def _unknown_tag(self, tag: object) -> Exception:
-        if self.closed:
-            return RecoverableConnectionError(
-                f"channel {self.channel_id} is closed: its unsettled messages were given back and "
-                "will be delivered again",
-                (60, 80),
-                "Basic.ack",
-            )
-        return ChannelError(
-            f"PRECONDITION_FAILED - unknown delivery tag {tag!r}: it was settled before, or it "
-            "belongs to another channel",
-            (60, 80),
-            "Basic.ack",
-            406,
-        )
-
-    def _lease_lost(self, lost: Sequence[Delivery]) -> MessageStateError:
-        return MessageStateError(
-            f"The claim on {len(lost)} message(s) of queue {lost[0].queue!r} was lost before it "
-            "was settled: the message was given to another consumer"
-        )
-
-
-def _options(spec: ExchangeSpec) -> str:
-    arguments = dict(spec.arguments or {})
-    return (
-        f"type={spec.type!r} durable={spec.durable} auto_delete={spec.auto_delete} "
-        f"arguments={arguments!r}"
-    )
+            raise refusals.closed(self.channel_id, method)

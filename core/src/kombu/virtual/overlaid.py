@@ -17,6 +17,7 @@ from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.utils.uuid import uuid
 
+from . import refusals
 from .channel import Channel
 from .exchange import DirectExchange, FanoutExchange
 from .message import from_delivery
@@ -137,7 +138,7 @@ class OverlaidChannel(Channel, native=True):
         }
         if not passive and "_new_queue" in self.overrides:
             self._check_open("Queue.declare")
-            self._check_owner(name, "Queue.declare")
+            self._rules.may_use(name, "Queue.declare")
             self._overlay.create(name, given)
         return super().queue_declare(name, passive, **given)
 
@@ -261,7 +262,7 @@ class OverlaidChannel(Channel, native=True):
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
         """Take one message without consuming, `None` where there is none ready."""
         self._check_open("Basic.get")
-        self._check_owner(queue, "Basic.get")
+        self._rules.may_use(queue, "Basic.get")
         delivery: Delivery | None
         if self._overlay.fetches:
             try:
@@ -272,7 +273,7 @@ class OverlaidChannel(Channel, native=True):
             delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
             if not self._exists(queue):
-                raise self._no_queue(queue, (60, 70), "Basic.get")
+                raise refusals.no_queue(queue, self._vhost, "Basic.get")
             return None
         if no_ack:
             return self._done_with(delivery)
@@ -361,7 +362,7 @@ class OverlaidChannel(Channel, native=True):
         if not tag:
             return tags
         if tag not in self._ledger:
-            raise self._unknown_tag(tag)
+            raise refusals.unknown_tag(tag, self.channel_id, self.closed)
         return tags[: tags.index(tag) + 1]
 
     def _tags(self) -> list[Any]:
