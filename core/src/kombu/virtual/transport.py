@@ -68,7 +68,7 @@ def new_table(exchange_type: str) -> Table:
         )
     if spec.compile is not None:
         return cast("Table", spec.compile())
-    return LinearTable(spec.route)
+    return LinearTable(spec.route, spec.reads_headers)
 
 
 class Management(base.Management):
