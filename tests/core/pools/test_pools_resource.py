@@ -567,7 +567,7 @@ def test_reset_closes_and_forgets_all_pools(url: str, monkeypatch: pytest.Monkey
         monkeypatch.setattr(mine_pool, "force_close_all", lost)
         pools.reset(15, None)
     finally:
-        pools._groups.remove(mine)
+        pools._groups[:] = [group for group in pools._groups if group is not mine]
     assert not connection.connected
     assert pools.connections[url] is not pool
     assert mine[url] is not mine_pool
