@@ -203,6 +203,7 @@ def test_a_topic_without_bindings_holds_nothing(bindings: list[Binding]) -> None
 
 
 def test_only_types_that_read_headers_say_so() -> None:
-    reading = {name for name, table in BUILTIN.items() if table.reads_headers}  # type: ignore[attr-defined]
+    reading = {name for name, new in BUILTIN.items() if new().reads_headers}
     assert reading == {"headers"}
-    assert LinearTable.reads_headers
+    assert LinearTable(all_as_of).reads_headers
+    assert not LinearTable(all_as_of, reads_headers=False).reads_headers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import threading
+import warnings
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -566,7 +567,7 @@ def test_reset_closes_and_forgets_all_pools(url: str, monkeypatch: pytest.Monkey
         monkeypatch.setattr(mine_pool, "force_close_all", lost)
         pools.reset(15, None)
     finally:
-        pools._groups.remove(mine)
+        pools._groups[:] = [group for group in pools._groups if group is not mine]
     assert not connection.connected
     assert pools.connections[url] is not pool
     assert mine[url] is not mine_pool
@@ -609,8 +610,6 @@ def test_the_child_of_a_fork_has_pools_of_its_own(url: str) -> None:
     held = taken[0].SimpleQueue("held").get(timeout=5)
     fork = multiprocessing.get_context("fork")
     results = fork.SimpleQueue()
-    import warnings
-
     with warnings.catch_warnings():
         # Threads of earlier tests may be around.
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from kombu.transport.backend import Binding
@@ -20,8 +20,9 @@ Route = Callable[
 class Table(Protocol):
     """The bindings of one exchange, arranged for look-up."""
 
-    #: Whether `match` looks at the headers: then its answer can't be remembered by routing key.
-    reads_headers: ClassVar[bool]
+    @property
+    def reads_headers(self) -> bool:
+        """Whether `match` looks at the headers: then nothing can be remembered by routing key."""
 
     def add(self, binding: Binding) -> None:
         """Add a binding; adding it again is harmless."""
@@ -71,12 +72,16 @@ def _identity(binding: Binding) -> tuple[object, ...]:
 
 
 class LinearTable:
-    """A table over a plain `Route` function, which looks at every binding."""
+    """A table over a plain `Route` function, which looks at every binding.
 
-    reads_headers: ClassVar[bool] = True
+    Args:
+        route: The function.
+        reads_headers: Whether it looks at the headers.
+    """
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, reads_headers: bool = True) -> None:
         self._route = route
+        self.reads_headers = reads_headers
         self._bindings = BindingSet()
 
     def add(self, binding: Binding) -> None:

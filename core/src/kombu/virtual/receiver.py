@@ -489,5 +489,6 @@ class Receiver:
     def forked(self) -> None:
         """Make the locks anew, whoever held them, and leave to the parent what was fetched."""
         self.arrived.clear()
+        self._stale |= self.limited
         self._fetching = threading.Lock()
         self._changed = threading.Event()

@@ -66,4 +66,4 @@ def new_table(exchange_type: str) -> Table:
         )
     if spec.compile is not None:
         return cast("Table", spec.compile())
-    return LinearTable(spec.route)
+    return LinearTable(spec.route, spec.reads_headers)
