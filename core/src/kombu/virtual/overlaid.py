@@ -9,10 +9,12 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from contextlib import suppress
 from functools import partial
 from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
 
+from kombu.exceptions import MessageStateError
 from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.utils.uuid import uuid
@@ -386,7 +388,9 @@ class OverlaidChannel(Channel, native=True):
         connection = self.connection
         for tag in list(self._consumers):
             self.basic_cancel(tag)
-        self.give_back_once()
+        # A claim that was lost meanwhile is another's: there is nothing to give back.
+        with suppress(MessageStateError):
+            self.give_back_once()
         for tag in self._tags():
             if isinstance(self._ledger.get(tag), RawDelivery):
                 # Not restored: `do_restore` is off, or a QoS of its own saw to it.

@@ -336,6 +336,8 @@ class Receiver:
             free = channel.prefetch_room
             if free:
                 limit = min(limit, free)
+            elif channel.gate is not None and len(self._channels) == 1:
+                return 0
         # The window of the only channel bounds the whole fetch.  Where several channels share this
         # one, the queues of a full channel have to be left out one by one.
         alone = self._alone
