@@ -61,9 +61,7 @@ def test_what_is_refused_for_good_is_dead_lettered(
     expect(channel, queue)
 
 
-def test_what_is_requeued_is_not_dead_lettered(
-    channel: Channel, pair: Callable[..., Pair]
-) -> None:
+def test_what_is_requeued_is_not_dead_lettered(channel: Channel, pair: Callable[..., Pair]) -> None:
     queue, dead = pair()
     channel.publish("m", queue)
     got = channel.get(queue)
@@ -273,9 +271,7 @@ def test_x_death_of_a_message_that_the_queue_let_expire_names_no_expiration(
     ]
 
 
-def test_x_death_of_a_message_that_had_no_room(
-    channel: Channel, pair: Callable[..., Pair]
-) -> None:
+def test_x_death_of_a_message_that_had_no_room(channel: Channel, pair: Callable[..., Pair]) -> None:
     queue, dead = pair(x_max_length=1)
     channel.publish("old", queue)
     channel.publish("new", queue)
@@ -302,9 +298,7 @@ def test_x_death_counts_deaths_of_one_kind_in_one_queue(
     assert [(d["queue"], d["reason"], d["count"]) for d in deaths(got)] == [(queue, "rejected", 3)]
 
 
-def test_x_death_tells_the_newest_death_first(
-    channel: Channel, name: Callable[[str], str]
-) -> None:
+def test_x_death_tells_the_newest_death_first(channel: Channel, name: Callable[[str], str]) -> None:
     first, second, last = name("first"), name("second"), name("last")
     channel.declare_queue(last)
     for queue, target in ((second, last), (first, second)):
@@ -381,6 +375,25 @@ def test_first_death_headers_are_believed_only_beside_x_death(
     reject_next(channel, queue)
     (got,) = take(channel, dead)
     assert {k: v for k, v in got.headers.items() if k.startswith("x-first")} == claimed
+
+
+def test_a_foreign_x_death_is_kept_behind(channel: Channel, pair: Callable[..., Pair]) -> None:
+    queue, dead = pair()
+    foreign = {"queue": "elsewhere", "reason": "rejected", "count": 7}
+    channel.publish("m", queue, headers={"x-death": [foreign]})
+    reject_next(channel, queue)
+    (got,) = take(channel, dead)
+    assert got.headers["x-death"][1:] == [foreign]
+    assert (got.headers["x-death"][0]["queue"], got.headers["x-death"][0]["count"]) == (queue, 1)
+    assert not [key for key in got.headers if key.startswith("x-first")]
+
+
+def test_an_x_death_that_is_none_is_replaced(channel: Channel, pair: Callable[..., Pair]) -> None:
+    queue, dead = pair()
+    channel.publish("m", queue, headers={"x-death": "of no use"})
+    reject_next(channel, queue)
+    (got,) = take(channel, dead)
+    assert [(d["queue"], d["reason"], d["count"]) for d in deaths(got)] == [(queue, "rejected", 1)]
 
 
 # -- circles ---------------------------------------------------------------------------------------
@@ -463,9 +476,7 @@ def test_a_queue_of_a_circle_is_left_out_and_others_are_not(
 ) -> None:
     queue, aside, letters = name("q"), name("aside"), name("dlx")
     channel.declare_exchange(letters, "fanout")
-    channel.declare_queue(
-        queue, arguments={"x-dead-letter-exchange": letters, "x-message-ttl": 20}
-    )
+    channel.declare_queue(queue, arguments={"x-dead-letter-exchange": letters, "x-message-ttl": 20})
     channel.declare_queue(aside)
     for each in (queue, aside):
         channel.bind(each, letters)

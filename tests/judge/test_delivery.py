@@ -280,9 +280,7 @@ def test_recovered_deliveries_are_held_no_more(channel: Channel, queue: str) -> 
         channel.ack(got.tag)
 
 
-def test_recover_leaves_other_channels_alone(
-    channel: Channel, other: Channel, queue: str
-) -> None:
+def test_recover_leaves_other_channels_alone(channel: Channel, other: Channel, queue: str) -> None:
     publish(channel, queue, "a")
     (got,) = get(other, queue)
     channel.recover()

@@ -46,9 +46,7 @@ def test_a_queue_without_room_keeps_nothing(channel: Channel, name: Callable[[st
     nothing_in(channel, queue)
 
 
-def test_unacknowledged_messages_take_no_room(
-    channel: Channel, name: Callable[[str], str]
-) -> None:
+def test_unacknowledged_messages_take_no_room(channel: Channel, name: Callable[[str], str]) -> None:
     queue = name("q")
     channel.declare_queue(queue, arguments={"x-max-length": 1})
     held = []

@@ -13,8 +13,16 @@ if TYPE_CHECKING:
 
 #: A binding key, keys that it takes, and keys that it does not.
 RULES = [
-    ("usd.stock", ["usd.stock"], ["usd", "usd.stock.db", "USD.stock", "usd.stoc", "", ".usd.stock"]),
-    ("*.stock.#", ["usd.stock", "eur.stock.db", "eur.stock.db.x", ".stock"], ["stock", "a.b.stock"]),
+    (
+        "usd.stock",
+        ["usd.stock"],
+        ["usd", "usd.stock.db", "USD.stock", "usd.stoc", "", ".usd.stock"],
+    ),
+    (
+        "*.stock.#",
+        ["usd.stock", "eur.stock.db", "eur.stock.db.x", ".stock"],
+        ["stock", "a.b.stock"],
+    ),
     ("*", ["a", "*", "#"], ["", "a.b", "."]),
     ("#", ["", "a", "a.b", ".", "..", "a..b", "#"], []),
     ("", [""], ["a", "."]),

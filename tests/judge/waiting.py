@@ -10,7 +10,16 @@ if TYPE_CHECKING:
 
     from .protocol import Channel, Got
 
-__all__ = ("bodies", "expect", "hold", "nothing_in", "receive", "receive_nothing", "take", "wait_until")
+__all__ = (
+    "bodies",
+    "expect",
+    "hold",
+    "nothing_in",
+    "receive",
+    "receive_nothing",
+    "take",
+    "wait_until",
+)
 
 #: How long something that has to happen may take (seconds).
 PATIENCE = 5.0
@@ -80,7 +89,7 @@ def nothing_in(channel: Channel, *queues: str) -> None:
 
 def receive(channel: Channel, count: int = 1) -> list[Got]:
     """The next deliveries to the consumers of a channel."""
-    got = []
+    got: list[Got] = []
     for _ in range(count):
         message = channel.receive(PATIENCE)
         assert message is not None, f"{len(got)} of {count} deliveries came within {PATIENCE} s"
