@@ -54,10 +54,10 @@ class Topology:
 @st.composite
 def topologies(draw: st.DrawFn) -> Topology:
     kinds = ["direct", "topic", "fanout", "headers"]
-    types = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=5))
+    types = draw(st.lists(st.sampled_from(kinds), min_size=3, max_size=5))
     number = st.integers(0, len(types) - 1)
-    alternates = [draw(st.one_of(st.none(), st.none(), number)) for _ in types]
-    queues = draw(st.integers(1, 4))
+    alternates = [draw(number) if draw(st.booleans()) else None for _ in types]
+    queues = draw(st.integers(2, 4))
 
     def binding() -> Binding:
         source, to_exchange = draw(number), draw(st.booleans())
@@ -70,7 +70,7 @@ def topologies(draw: st.DrawFn) -> Topology:
             draw(WANTED) if kind == "headers" else None,
         )
 
-    bindings = [binding() for _ in range(draw(st.integers(1, 12)))]
+    bindings = [binding() for _ in range(draw(st.integers(3, 14)))]
     # Some twice: a binding is one, however often it is made.
     again = draw(st.lists(st.sampled_from(bindings), max_size=3))
     return Topology(types, alternates, queues, bindings + again)
@@ -131,7 +131,7 @@ _numbers = itertools.count()
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
-@given(topology=topologies(), messages=st.lists(MESSAGE, min_size=1, max_size=8))
+@given(topology=topologies(), messages=st.lists(MESSAGE, min_size=4, max_size=10))
 def test_a_message_reaches_the_same_queues_on_both_sides(
     both: tuple[Channel, Channel],
     topology: Topology,
