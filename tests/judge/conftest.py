@@ -5,18 +5,46 @@ from __future__ import annotations
 import itertools
 import os
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from .on_memory import Memory
 from .on_rabbitmq import RabbitMQ
+from .protocol import Refused
 from .rabbitmq import MISSING, Server, find_server, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .protocol import Broker, Channel, Side
+
+
+#: Where it is said in which rules virtual transports differ on purpose.
+DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences.md"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "differs(rule): memory breaks this rule on purpose; the words of docs/differences.md",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have a rule that is listed as a difference hold on RabbitMQ and fail on memory."""
+    listed = DIFFERENCES.read_text()
+    for item in items:
+        marker = item.get_closest_marker("differs")
+        if marker is None:
+            continue
+        (rule,) = marker.args
+        if f"| {rule} |" not in listed:
+            raise pytest.UsageError(f"{item.nodeid}: {DIFFERENCES.name} does not say: {rule}")
+        if isinstance(item, pytest.Function) and item.callspec.params.get("side") == "memory":
+            broken = (AssertionError, Refused, pytest.fail.Exception)
+            item.add_marker(pytest.mark.xfail(reason=rule, raises=broken, strict=True))
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,9 @@ __all__ = ("Memory",)
 #: Where the body of a message says what it is: as it is, in bytes.
 _PLAIN = {"content_type": "application/data", "content_encoding": "binary"}
 
+#: AMQP's reply codes for a publish that closes the channel: access refused, no such exchange.
+_CODES = (403, 404)
+
 
 class Memory:
     """A store within this process.
@@ -167,9 +170,13 @@ class _Channel:
         priority: int | None = None,
         correlation_id: str | None = None,
     ) -> None:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = dict(_PLAIN)
         if correlation_id is not None:
             options["correlation_id"] = correlation_id
+        if priority is not None:
+            options["priority"] = priority
+        if expiration is not None:
+            options["expiration"] = expiration / 1000
         try:
             self._producer.publish(
                 body.encode(),
@@ -177,15 +184,12 @@ class _Channel:
                 routing_key=key,
                 headers=dict(headers or {}),
                 mandatory=mandatory,
-                priority=priority,
-                expiration=None if expiration is None else expiration / 1000,
-                **_PLAIN,
                 **options,
             )
         except ChannelError as error:
-            # A refusal of a publish is no channel error on RabbitMQ but a basic.nack, which has
-            # no reply code.
-            raise Refused(0) from error
+            # A queue that takes no more is no channel error on RabbitMQ but a basic.nack, which has
+            # no reply code; whatever else is refused has the same one on both sides.
+            raise Refused(error.reply_code if error.reply_code in _CODES else 0) from error
 
     def get(self, queue: str, *, no_ack: bool = False) -> Got | None:
         with _refusals():

@@ -7,7 +7,7 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import amqp
+import amqp  # type: ignore[import-untyped]
 
 from .protocol import Broker, Channel, Declared, Got, Refused
 

@@ -377,6 +377,25 @@ def test_first_death_headers_are_believed_only_beside_x_death(
     assert {k: v for k, v in got.headers.items() if k.startswith("x-first")} == claimed
 
 
+def test_a_foreign_x_death_is_kept_behind(channel: Channel, pair: Callable[..., Pair]) -> None:
+    queue, dead = pair()
+    foreign = {"queue": "elsewhere", "reason": "rejected", "count": 7}
+    channel.publish("m", queue, headers={"x-death": [foreign]})
+    reject_next(channel, queue)
+    (got,) = take(channel, dead)
+    assert got.headers["x-death"][1:] == [foreign]
+    assert (got.headers["x-death"][0]["queue"], got.headers["x-death"][0]["count"]) == (queue, 1)
+    assert not [key for key in got.headers if key.startswith("x-first")]
+
+
+def test_an_x_death_that_is_none_is_replaced(channel: Channel, pair: Callable[..., Pair]) -> None:
+    queue, dead = pair()
+    channel.publish("m", queue, headers={"x-death": "of no use"})
+    reject_next(channel, queue)
+    (got,) = take(channel, dead)
+    assert [(d["queue"], d["reason"], d["count"]) for d in deaths(got)] == [(queue, "rejected", 1)]
+
+
 # -- circles ---------------------------------------------------------------------------------------
 
 

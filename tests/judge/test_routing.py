@@ -61,6 +61,8 @@ HEADERS: list[tuple[dict[str, Any], dict[str, Any] | None, bool]] = [
     ({"a": 1}, {"a": 2**40}, False),
     ({"a": 2**40}, {"a": 2**40}, True),
     ({"a": 1.5}, {"a": 1.5}, True),
+    ({"a": 1}, {"a": 1.0}, True),
+    ({"a": 1.0}, {"a": 1}, True),
     ({"a": "x"}, {"a": "X"}, False),
     ({"a": "x"}, {"A": "x"}, False),
     ({"a": ""}, {"a": ""}, True),
@@ -190,6 +192,16 @@ def test_default_exchange_leads_to_the_queue_of_that_name(
     channel.publish("m", queue)
     (got,) = take(channel, queue)
     assert (got.exchange, got.key, got.body) == ("", queue, "m")
+
+
+@pytest.mark.differs("A message for a queue that nobody declared is dropped")
+def test_a_message_for_a_missing_queue_is_dropped(
+    channel: Channel, name: Callable[[str], str]
+) -> None:
+    queue = name("q")
+    channel.publish("m", queue)
+    channel.declare_queue(queue)
+    expect(channel, queue)
 
 
 def test_a_message_keeps_the_exchange_and_key_that_it_was_published_with(

@@ -89,7 +89,7 @@ def nothing_in(channel: Channel, *queues: str) -> None:
 
 def receive(channel: Channel, count: int = 1) -> list[Got]:
     """The next deliveries to the consumers of a channel."""
-    got = []
+    got: list[Got] = []
     for _ in range(count):
         message = channel.receive(PATIENCE)
         assert message is not None, f"{len(got)} of {count} deliveries came within {PATIENCE} s"
