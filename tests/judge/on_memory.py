@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu import Connection, Producer
-from kombu.exceptions import ChannelError
+from kombu.exceptions import ChannelError, PublishRefused
 
 from .protocol import Broker, Channel, Declared, Got, Refused
 
@@ -19,9 +19,6 @@ __all__ = ("Memory",)
 
 #: Where the body of a message says what it is: as it is, in bytes.
 _PLAIN = {"content_type": "application/data", "content_encoding": "binary"}
-
-#: AMQP's reply codes for a publish that closes the channel: access refused, no such exchange.
-_CODES = (403, 404)
 
 
 class Memory:
@@ -43,6 +40,7 @@ class Memory:
 
 class _Connection:
     def __init__(self, url: str) -> None:
+        # As strict as RabbitMQ: what is let pass without it is in docs/differences.md.
         self._connection = Connection(url, transport_options={"strict": True})
         self._connection.connect()
 
@@ -189,7 +187,7 @@ class _Channel:
         except ChannelError as error:
             # A queue that takes no more is no channel error on RabbitMQ but a basic.nack, which has
             # no reply code; whatever else is refused has the same one on both sides.
-            raise Refused(error.reply_code if error.reply_code in _CODES else 0) from error
+            raise Refused(0 if isinstance(error, PublishRefused) else error.reply_code) from error
 
     def get(self, queue: str, *, no_ack: bool = False) -> Got | None:
         with _refusals():
@@ -262,7 +260,8 @@ def _got(message: Any, consumer: str = "") -> Got:
         body=_text(message),
         exchange=info["exchange"],
         key=info["routing_key"],
-        headers=dict(message.headers),
+        # What RabbitMQ does not tell: docs/differences.md.
+        headers={k: v for k, v in message.headers.items() if k != "x-first-seen"},
         expiration=properties.get("expiration"),
         priority=properties.get("priority"),
         correlation_id=properties.get("correlation_id"),

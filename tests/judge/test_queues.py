@@ -119,7 +119,6 @@ def test_purging_drops_what_is_ready_and_counts_it(
     expect(channel, queue, "a")
 
 
-@pytest.mark.differs("Purging a queue that nobody declared is refused (404)")
 def test_purging_a_missing_queue_is_refused(channel: Channel, name: Callable[[str], str]) -> None:
     with refused(404):
         channel.purge(name("q"))
@@ -280,7 +279,6 @@ def test_a_queue_does_not_become_exclusive(
     other.declare_queue(queue)
 
 
-@pytest.mark.differs("Names that begin with `amq.` are the broker's own (403)")
 def test_names_that_begin_with_amq_are_the_broker_s(
     channel: Channel, name: Callable[[str], str]
 ) -> None:

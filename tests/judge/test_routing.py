@@ -194,7 +194,6 @@ def test_default_exchange_leads_to_the_queue_of_that_name(
     assert (got.exchange, got.key, got.body) == ("", queue, "m")
 
 
-@pytest.mark.differs("A message for a queue that nobody declared is dropped")
 def test_a_message_for_a_missing_queue_is_dropped(
     channel: Channel, name: Callable[[str], str]
 ) -> None:

@@ -52,7 +52,7 @@ def forward(envelope: Envelope, queue: str, reason: str, to: DeadLetters, now: f
     letter.expires_at = None
     expiration = letter.properties.pop("expiration", None)
     letter.headers["x-death"] = _recorded(envelope, queue, reason, expiration, now)
-    if not envelope.headers.get("x-death"):
+    if "x-death" not in envelope.headers:
         letter.headers["x-first-death-exchange"] = envelope.exchange
         letter.headers["x-first-death-queue"] = queue
         letter.headers["x-first-death-reason"] = reason
@@ -66,7 +66,13 @@ def _recorded(
     envelope: Envelope, queue: str, reason: str, expiration: str | None, now: float
 ) -> list[dict[str, Any]]:
     """The deaths of a message, the latest first: one entry for each queue and reason."""
-    deaths: list[dict[str, Any]] = [dict(death) for death in envelope.headers.get("x-death") or ()]
+    known = envelope.headers.get("x-death")
+    # Applications can write anything there; what is no list of tables is replaced.
+    deaths: list[dict[str, Any]] = (
+        [dict(death) for death in known if isinstance(death, dict)]
+        if isinstance(known, list)
+        else []
+    )
     for death in deaths:
         if death.get("queue") == queue and death.get("reason") == reason:
             deaths.remove(death)
