@@ -66,6 +66,8 @@ class Resource:
         self._dirty: set[Any] = set()
         self._condition = threading.Condition()
         self._waiting = 0
+        #: How many of those in use are not to come back.
+        self._surplus = 0
         if self.close_after_fork and register_after_fork is not None:
             register_after_fork(self, _after_fork_cleanup_resource)
         self.setup()
@@ -83,7 +85,7 @@ class Resource:
     def fill(self) -> None:
         """What `setup` of most pools does: `preload` resources, and a `lazy` one for each other."""
         with self._condition:
-            for number in range((self._limit or 0) - len(self._resource) - len(self._dirty)):
+            for number in range((self._limit or 0) - self._size()):
                 self._resource.append(self.new() if number < self.preload else lazy(self.new))
             self._condition.notify_all()
 
@@ -163,8 +165,7 @@ class Resource:
                 self._waiting -= 1
 
     def _put_back(self, resource: Any) -> None:
-        if len(self._resource) + len(self._dirty) >= (self._limit or 0):
-            # The pool was made smaller while this was in use.
+        if self._surplus and self._is_surplus():
             if not isinstance(resource, lazy):
                 self._collect_quietly(resource)
             return
@@ -172,6 +173,22 @@ class Resource:
         if self._waiting:
             with self._condition:
                 self._condition.notify()
+
+    def _is_surplus(self) -> bool:
+        """Whether one that comes back is one too many, because the pool was made smaller."""
+        with self._condition:
+            if self._surplus:
+                self._surplus -= 1
+                return True
+            return False
+
+    def _size(self) -> int:
+        """How many resources there are, free and in use."""
+        while True:
+            # A resource that moves between the two meanwhile would count twice, or not at all.
+            sizes = len(self._resource), len(self._dirty)
+            if sizes == (len(self._resource), len(self._dirty)):
+                return sum(sizes)
 
     def _hand_out(self, resource: Any) -> Any:
         # Once for each resource: it belongs to this pool for as long as it lives.
@@ -223,6 +240,7 @@ class Resource:
             resources = [*self._dirty, *self._resource]
             self._dirty.clear()
             self._resource.clear()
+            self._surplus = 0
             self._condition.notify_all()
         for resource in resources:
             if not isinstance(resource, lazy):
@@ -262,8 +280,9 @@ class Resource:
             self.force_close_all(close_pool=False)
         with self._condition:
             surplus = []
-            while self._resource and len(self._resource) + len(self._dirty) > (limit or 0):
+            while self._resource and self._size() > (limit or 0):
                 surplus.append(self._resource.popleft())
+            self._surplus = max(self._size() - limit, 0) if limit else 0
         for resource in surplus:
             if not isinstance(resource, lazy):
                 self._collect_quietly(resource)
