@@ -50,6 +50,9 @@ class Resource:
 
     close_after_fork = False
 
+    #: Whether preparing a resource may have to wait for something else (`_prepare_within`).
+    _waits_to_prepare = False
+
     def __init__(
         self,
         limit: int | None = None,
@@ -125,9 +128,17 @@ class Resource:
         deadline = None if timeout is None else monotonic() + timeout
         if not self._limit:
             return self._hand_out(self._prepare_within(self.new(), block, deadline))
-        taken = self._take(block, deadline)
         try:
-            resource = self._prepare_within(taken, block, deadline)
+            taken = self._resource.pop()
+        except IndexError:
+            taken = None  # not waited for here: its errors would be reported with this one
+        if taken is None:
+            taken = self._wait(block, deadline)
+        try:
+            if self._waits_to_prepare:
+                resource = self._prepare_within(taken, block, deadline)
+            else:
+                resource = self.prepare(taken)
         except BaseException:
             # Its place in the pool is not lost with it: the next user gets a new one.
             self._put_back(taken if isinstance(taken, lazy) else lazy(self.new))
@@ -139,11 +150,7 @@ class Resource:
         """`prepare`, for pools that have to wait for something else, too."""
         return self.prepare(taken)
 
-    def _take(self, block: bool, deadline: float | None) -> Any:
-        try:
-            return self._resource.pop()
-        except IndexError:
-            pass  # what is raised by waiting has nothing to do with this
+    def _wait(self, block: bool, deadline: float | None) -> Any:
         with self._condition:
             self._waiting += 1
             try:
