@@ -240,7 +240,9 @@ class Producer:
             routing_key = self.routing_key
         if exchange is None:
             name = default.name
-        elif exchange.__class__ is str or isinstance(exchange, str):
+        elif exchange.__class__ is str or (
+            exchange.__class__ is not Exchange and isinstance(exchange, str)
+        ):
             name = exchange
         else:
             name = exchange.name
@@ -256,7 +258,7 @@ class Producer:
             content_type, content_encoding, body = serialization.dumps(
                 body, serializer or self.serializer
             )
-        elif isinstance(body, str):
+        elif body.__class__ is str or (body.__class__ is not bytes and isinstance(body, str)):
             content_encoding = content_encoding or "utf-8"
         elif not content_encoding:
             content_encoding = "binary"

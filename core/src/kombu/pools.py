@@ -49,6 +49,8 @@ class ProducerPool(Resource):
     Producer = Producer
     close_after_fork = True
 
+    _waits_to_prepare = True
+
     def __init__(self, connections: ConnectionPool, *args: Any, **kwargs: Any) -> None:
         self.connections = connections
         self.Producer = kwargs.pop("Producer", None) or self.Producer

@@ -50,6 +50,9 @@ class Resource:
 
     close_after_fork = False
 
+    #: Whether preparing a resource may have to wait for something else (`_prepare_within`).
+    _waits_to_prepare = False
+
     def __init__(
         self,
         limit: int | None = None,
@@ -66,6 +69,8 @@ class Resource:
         self._dirty: set[Any] = set()
         self._condition = threading.Condition()
         self._waiting = 0
+        #: How many of those in use are not to come back.
+        self._surplus = 0
         if self.close_after_fork and register_after_fork is not None:
             register_after_fork(self, _after_fork_cleanup_resource)
         self.setup()
@@ -83,7 +88,7 @@ class Resource:
     def fill(self) -> None:
         """What `setup` of most pools does: `preload` resources, and a `lazy` one for each other."""
         with self._condition:
-            for number in range((self._limit or 0) - len(self._resource) - len(self._dirty)):
+            for number in range((self._limit or 0) - self._size()):
                 self._resource.append(self.new() if number < self.preload else lazy(self.new))
             self._condition.notify_all()
 
@@ -123,9 +128,17 @@ class Resource:
         deadline = None if timeout is None else monotonic() + timeout
         if not self._limit:
             return self._hand_out(self._prepare_within(self.new(), block, deadline))
-        taken = self._take(block, deadline)
         try:
-            resource = self._prepare_within(taken, block, deadline)
+            taken = self._resource.pop()
+        except IndexError:
+            taken = None  # not waited for here: its errors would be reported with this one
+        if taken is None:
+            taken = self._wait(block, deadline)
+        try:
+            if self._waits_to_prepare:
+                resource = self._prepare_within(taken, block, deadline)
+            else:
+                resource = self.prepare(taken)
         except BaseException:
             # Its place in the pool is not lost with it: the next user gets a new one.
             self._put_back(taken if isinstance(taken, lazy) else lazy(self.new))
@@ -137,11 +150,7 @@ class Resource:
         """`prepare`, for pools that have to wait for something else, too."""
         return self.prepare(taken)
 
-    def _take(self, block: bool, deadline: float | None) -> Any:
-        try:
-            return self._resource.pop()
-        except IndexError:
-            pass  # what is raised by waiting has nothing to do with this
+    def _wait(self, block: bool, deadline: float | None) -> Any:
         with self._condition:
             self._waiting += 1
             try:
@@ -163,8 +172,7 @@ class Resource:
                 self._waiting -= 1
 
     def _put_back(self, resource: Any) -> None:
-        if len(self._resource) + len(self._dirty) >= (self._limit or 0):
-            # The pool was made smaller while this was in use.
+        if self._surplus and self._is_surplus():
             if not isinstance(resource, lazy):
                 self._collect_quietly(resource)
             return
@@ -172,6 +180,22 @@ class Resource:
         if self._waiting:
             with self._condition:
                 self._condition.notify()
+
+    def _is_surplus(self) -> bool:
+        """Whether one that comes back is one too many, because the pool was made smaller."""
+        with self._condition:
+            if self._surplus:
+                self._surplus -= 1
+                return True
+            return False
+
+    def _size(self) -> int:
+        """How many resources there are, free and in use."""
+        while True:
+            # A resource that moves between the two meanwhile would count twice, or not at all.
+            sizes = len(self._resource), len(self._dirty)
+            if sizes == (len(self._resource), len(self._dirty)):
+                return sum(sizes)
 
     def _hand_out(self, resource: Any) -> Any:
         # Once for each resource: it belongs to this pool for as long as it lives.
@@ -223,6 +247,7 @@ class Resource:
             resources = [*self._dirty, *self._resource]
             self._dirty.clear()
             self._resource.clear()
+            self._surplus = 0
             self._condition.notify_all()
         for resource in resources:
             if not isinstance(resource, lazy):
@@ -262,8 +287,9 @@ class Resource:
             self.force_close_all(close_pool=False)
         with self._condition:
             surplus = []
-            while self._resource and len(self._resource) + len(self._dirty) > (limit or 0):
+            while self._resource and self._size() > (limit or 0):
                 surplus.append(self._resource.popleft())
+            self._surplus = max(self._size() - limit, 0) if limit else 0
         for resource in surplus:
             if not isinstance(resource, lazy):
                 self._collect_quietly(resource)

@@ -405,16 +405,17 @@ class Receiver:
         ring = self._by_queue.get(queue)
         if not ring:
             return False
-        if len(ring) > 1:
+        several = len(ring) > 1
+        if several:
             ring.rotate(-1)
-        consumer = ring[0]
+        consumer: Consumer | None = ring[0]
         if queue in self.limited:
-            for _ in range(len(ring)):
-                consumer = ring[0]
-                if consumer.room and (consumer.no_ack or rooms.get(consumer.channel, 1) > 0):
-                    break
-                ring.rotate(-1)
-            else:
+            window = ring[0].window
+            full = window.limit and window.used >= window.limit
+            # The usual case without a call: one consumer, for whom the fetch was measured.
+            if several or full or rooms or not ring[0].channel.flowing:
+                consumer = self._first_with_room(ring, rooms)
+            if consumer is None:
                 # A limit was lowered, or a consumer went, while the message was on its way.
                 self._stale.add(queue)
                 return False
@@ -422,11 +423,21 @@ class Receiver:
                 if consumer.window.limit:
                     consumer.window.used += 1
                     self._stale.add(queue)
-                if consumer.channel in rooms:
+                if rooms and consumer.channel in rooms:
                     rooms[consumer.channel] -= 1
         delivery.consumer = consumer
         self.arrived.append(delivery)
         return True
+
+    @staticmethod
+    def _first_with_room(ring: deque[Consumer], rooms: dict[Channel, int]) -> Consumer | None:
+        """The next consumer whose turn it is and who has room; it comes first in `ring`."""
+        for _ in range(len(ring)):
+            consumer = ring[0]
+            if consumer.room and (consumer.no_ack or rooms.get(consumer.channel, 1) > 0):
+                return consumer
+            ring.rotate(-1)
+        return None
 
     # -- giving back -------------------------------------------------------------------------
 
