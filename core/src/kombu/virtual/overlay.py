@@ -189,7 +189,8 @@ class OverlaySession:
             interval = self._connection.polling_interval
             if interval and self._interrupted.wait(min(interval, remaining)):
                 break
-        self._interrupted.clear()
+        if self._interrupted.is_set():
+            self._interrupted.clear()
         found, self._found, self._wants = self._found, [], None
         return found
 

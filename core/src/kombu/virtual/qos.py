@@ -8,6 +8,7 @@ A view: unsettled deliveries are kept by the channel's `kombu.virtual.ledger.Led
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class QoS:
         """
 
 
+@cache
 def _verbs() -> type[Channel]:
     """The channel's own verbs, not those of a subclass, which may be what calls us."""
     # The channel's module imports this one.

@@ -56,8 +56,9 @@ class Rota:
                     delivery = member.wait(turn)
                 except TimeoutError:
                     continue
-                # The next message is somebody else's, if they have one.
-                self._to_the_end(member)
+                if len(members) > 1:
+                    # The next message is somebody else's, if they have one.
+                    self._to_the_end(member)
                 return delivery
             if self._closed:
                 raise RecoverableConnectionError(
