@@ -123,7 +123,7 @@ def test_an_expired_message_waits_behind_a_higher_priority(
     queue, dead = name("q"), name("dead")
     channel.declare_queue(dead)
     letters = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
-    lifetime = {"x-message-ttl": 400} if way == "queue" else {}
+    lifetime = {"x-message-ttl": 1000} if way == "queue" else {}
     channel.declare_queue(queue, arguments={"x-max-priority": 10} | letters | lifetime)
     channel.publish("low", queue, priority=1, expiration=40)
     channel.publish("high", queue, priority=9)
