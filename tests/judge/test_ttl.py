@@ -77,9 +77,7 @@ def test_what_has_no_time_to_live_is_dropped_where_nobody_waits(
     assert channel.get(queue) is None
 
 
-@pytest.mark.differs(
-    "A time to live of 0 is enough to reach a consumer that waits"
-)
+@pytest.mark.differs("A time to live of 0 is enough to reach a consumer that waits")
 @pytest.mark.parametrize("way", ["queue", "message"])
 def test_what_has_no_time_to_live_reaches_a_waiting_consumer(
     channel: Channel, name: Callable[[str], str], way: str

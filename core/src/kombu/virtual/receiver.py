@@ -211,7 +211,7 @@ class Receiver:
         return sum(
             1
             for d in list(self.arrived)
-            if d.__class__ is Delivery and (d.queue == queue or d.consumer is consumer)
+            if d.__class__ is not CancelNotice and (d.queue == queue or d.consumer is consumer)
         )
 
     def limits_changed(self, queue: str) -> None:
