@@ -26,6 +26,9 @@ SCALE = "KOMBU_TEST_SCALE"
 #: The tests that also run on other versions of Python.
 UNIT_TESTS = ("tests/core", "tests/contract")
 
+#: One process for each core; tests/conftest.py says what stays together.
+PARALLEL = ("-n", "auto", "--dist", "loadgroup")
+
 
 @dataclass(frozen=True)
 class Check:
@@ -73,7 +76,7 @@ def plan(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> Iterat
     yield Check("types", [tool("mypy")])
     yield Check("layers", [tool("lint-imports")])
     coverage = ("--cov", "--cov-report=term:skip-covered")
-    yield Check("tests", [tool("pytest", *coverage, *pytest_arguments)], environ)
+    yield Check("tests", [tool("pytest", *PARALLEL, *coverage, *pytest_arguments)], environ)
     for python in options.python:
         yield on_other_python(python, environ)
 
@@ -90,7 +93,7 @@ def on_other_python(python: str, environ: Mapping[str, str]) -> Check:
     present = [tests for tests in UNIT_TESTS if (ROOT / tests).is_dir()]
     return Check(
         f"unit tests on {Path(python).name}",
-        [sync, [str(folder / "bin" / "pytest"), "--quiet", *present]],
+        [sync, [str(folder / "bin" / "pytest"), "--quiet", *PARALLEL, *present]],
         {
             **environ,
             "UV_PROJECT_ENVIRONMENT": str(folder),

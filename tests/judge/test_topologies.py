@@ -128,6 +128,8 @@ def both(judge: Side, memory: Side) -> Iterator[tuple[Channel, Channel]]:
 _numbers = itertools.count()
 
 
+# It takes seconds, but two minutes to find the smallest topology where the two sides disagree.
+@pytest.mark.timeout(400)
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )

@@ -1,0 +1,20 @@
+"""How the tests are spread over processes (pytest-xdist)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+
+#: What is made once for all tests of these folders is made in one process: wheels and
+#: environments, a server, an interpreter whose allocations are counted.
+TOGETHER = ("packaging", "judge", "benchmarks", "demo")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder, *_ = item.path.relative_to(ROOT).parts
+        group = folder if folder in TOGETHER else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
