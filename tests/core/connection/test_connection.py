@@ -800,3 +800,46 @@ def test_factories_make_what_stands_above(connection: Connection) -> None:
     assert connection.SimpleQueue("s", channel=channel).channel is channel
     assert connection.SimpleBuffer("b", channel=channel).channel is channel
     assert connection.Pool(3).limit == connection.ChannelPool(3).limit == 3
+
+
+def test_a_transport_that_reads_urls_itself_describes_them(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = connection.transport
+    monkeypatch.setattr(transport, "can_parse_url", True)
+    monkeypatch.setattr(
+        type(transport), "as_uri", lambda self, uri, include_password, mask: f"{uri}?{mask}"
+    )
+    assert connection.as_uri() == f"{connection.hostname}?**"
+
+
+def test_a_transport_that_reads_urls_itself_gets_all_of_it(flaky: type[Flaky]) -> None:
+    class Reads(flaky):  # type: ignore[misc,valid-type]
+        can_parse_url = True
+
+    connection = Connection("memory://u:p@host/x?heartbeat=3")
+    connection.transport_cls = Reads
+    assert isinstance(connection.transport, Reads)
+    assert connection.hostname == "memory://u:p@host/x?heartbeat=3"
+
+
+def test_channel_errors_that_can_be_cured_become_the_librarys_own(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection.transport, "recoverable_channel_errors", (LookupError,), False)
+    with pytest.raises(OperationalError, match="gone"), connection._reraise_as_library_errors():
+        raise LookupError("gone")
+
+
+def test_draining_opens_the_connection_and_passes_on_what_it_is_given(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TimeoutError):
+        connection.drain_events(timeout=0)
+    assert connection.connected
+    given: list[Any] = []
+    monkeypatch.setattr(
+        connection.transport, "drain_events", lambda conn, **kwargs: given.append(kwargs)
+    )
+    connection.drain_events(timeout=1, ignore_timeouts=True)
+    assert given == [{"timeout": 1, "ignore_timeouts": True}]

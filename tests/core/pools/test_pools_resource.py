@@ -653,3 +653,34 @@ def test_the_locks_of_the_groups_are_made_anew_after_a_fork() -> None:
         assert pools.connections._lock is not held
         assert pools.connections._lock.acquire(blocking=False)
         pools.connections._lock.release()
+
+
+def test_a_group_may_stay_after_a_fork(url: str) -> None:
+    group = pools.Connections(limit=1, close_after_fork=False)
+    assert group[url].limit == 1
+    group[url].force_close_all()
+
+
+def test_a_producer_that_lost_its_channel_has_no_connection_to_give_back(url: str) -> None:
+    with Connection(url).Pool(1) as connections:
+        pool = ProducerPool(connections, limit=1)
+        producer = pool.acquire()
+        producer.connection.release()
+        channel = producer.channel
+        producer.revive(channel)
+        producer._connection = None
+        channel.close()
+        producer.release()
+        with pool.acquire() as again:
+            assert again is producer
+            again.publish(1, routing_key="q")
+
+
+def test_a_resource_that_fails_for_the_first_time_stays_to_be_made() -> None:
+    pool = Things(limit=1)
+    pool.prepare_fails = True
+    with pytest.raises(OSError, match="cannot be prepared"):
+        pool.acquire()
+    pool.prepare_fails = False
+    with pool.acquire() as thing:
+        assert not thing.closed
