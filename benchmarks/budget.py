@@ -39,6 +39,10 @@ MESSAGES = 1_000
 #: may change a count.  The usual one is written as the budget, the least one is held against it.
 ATTEMPTS = 7
 
+#: Calls for each message that the clock may add on a busy machine: less than the one call that a
+#: change would add, more than the few fetches that a pause adds.
+SLACK = 0.3
+
 #: Seconds of rest before counting, so that every attempt starts with fetches of the same size.
 REST = 0.05
 
@@ -51,10 +55,11 @@ LEFT_OVER = 0.05
 HEAD = f"""\
 # What {MESSAGES:,} messages may cost on Python 3.11, all together: see benchmarks/budget.py.
 #
-# "calls" are exact, "blocks" are rounded up to the next {ROUNDING}.  The figures of this checkout
-# are written by `python benchmarks/budget.py --write`, and then by `python benchmarks/runner.py
-# table` into docs/performance.md.  A budget is raised only in the commit that needs it, with the
-# reason as a comment under [the name of the step]; comments there are kept.
+# "calls" may be 0.3 a message more, because fetches depend on the clock, "blocks" are rounded up
+# to the next {ROUNDING}.  The figures of this checkout are written by
+# `python benchmarks/budget.py --write`, and then by `python benchmarks/runner.py table` into
+# docs/performance.md.  A budget is raised only in the commit that needs it, with the reason as a
+# comment under [the name of the step]; comments there are kept.
 """
 
 
@@ -290,8 +295,11 @@ def _reasons() -> dict[str, list[str]]:
 def excess(found: dict[str, int], budget: dict[str, int]) -> list[str]:
     """What of a step costs more than its budget, as ``calls 9123, allowed 9010``."""
     costs = {"calls": found["least_calls"], "blocks": found["blocks"]}
+    allowed = {"calls": budget["calls"] + round(SLACK * MESSAGES), "blocks": budget["blocks"]}
     return [
-        f"{key} {cost}, allowed {budget[key]}" for key, cost in costs.items() if cost > budget[key]
+        f"{key} {cost}, allowed {allowed[key]}"
+        for key, cost in costs.items()
+        if cost > allowed[key]
     ]
 
 
