@@ -15,8 +15,9 @@ from kombu.transport.backend import Delivery, Leasing, QueueSpec, Session, Want,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Opened
     from contract_store import Store
+
+    from conftest import Opened
 
 
 class After(threading.Thread):

@@ -11,8 +11,9 @@ from contract_store import bodies, nothing_in, put, settle, soon
 from kombu.transport.backend import Delivery, Release, Session, Want, Wants
 
 if TYPE_CHECKING:
-    from conftest import Opened
     from contract_store import Store
+
+    from conftest import Opened
 
 
 def claim_after_loss(session: Session, queue: str, within: float) -> list[Delivery]:

@@ -11,8 +11,9 @@ from contract_store import bodies, fetch, put, settle, soon
 from kombu.transport.backend import QueueSpec, Release, Session
 
 if TYPE_CHECKING:
-    from conftest import Opened
     from contract_store import Store
+
+    from conftest import Opened
 
 
 class TestQueues:

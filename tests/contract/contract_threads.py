@@ -13,8 +13,9 @@ from contract_store import bodies, put, settle, soon
 from kombu.transport.backend import Leasing, Role, Session, Want, Wants
 
 if TYPE_CHECKING:
-    from conftest import Opened
     from contract_store import Store
+
+    from conftest import Opened
 
 
 def run(threads: list[threading.Thread]) -> None:
