@@ -72,7 +72,9 @@ def plan(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> Iterat
     """Every check that the options ask for, the quick ones first."""
     environ = {SCALE: "full"} if options.full else {}
     lock = ("uv", "lock", "--check")
-    yield Check("lint", [tool("ruff", "check", "--no-cache"), tool("ruff", "format", "--check"), lock])
+    yield Check(
+        "lint", [tool("ruff", "check", "--no-cache"), tool("ruff", "format", "--check"), lock]
+    )
     yield Check("types", [tool("mypy")])
     yield Check("layers", [tool("lint-imports")])
     coverage = ("--cov", "--cov-report=term:skip-covered")
