@@ -153,6 +153,8 @@ class Receiver:
         self._channels: set[Channel] = set()
         #: Whether there is one channel only and its window bounds everything that is fetched.
         self._alone = True
+        #: Who gets everything: the only consumer there is, if it has no limit.
+        self._only: Consumer | None = None
         #: Queues that have a consumer with a prefetch limit; always the same object.
         self.limited: set[str] = set()
         #: Those of them whose limit is to be worked out anew, and those that have room.
@@ -217,10 +219,19 @@ class Receiver:
     def limits_changed(self, queue: str) -> None:
         """Tell that the prefetch limits of consumers of `queue` are not what they were."""
         ring = self._by_queue.get(queue)
+        self._only = None
         if not ring:
             self.limited.discard(queue)
             self._roomy.discard(queue)
-            return
+        else:
+            self._set_want(queue, ring)
+        rings = list(self._by_queue.values())
+        if not self.limited and len(rings) == 1 and len(rings[0]) == 1:
+            self._only = rings[0][0]
+        if self._waiting_for_room:
+            self._wake()
+
+    def _set_want(self, queue: str, ring: deque[Consumer]) -> None:
         want = self._wants[queue]
         want.take = all(consumer.no_ack for consumer in ring)
         if any(consumer.limited for consumer in ring):
@@ -230,8 +241,6 @@ class Receiver:
             self.limited.discard(queue)
             self._roomy.discard(queue)
             want.limit = UNLIMITED
-        if self._waiting_for_room:
-            self._wake()
 
     def settled(self, queue: str) -> None:
         """Tell that a consumer of `queue` with a limit has more room."""
@@ -258,20 +267,19 @@ class Receiver:
         """
         now = monotonic()
         deadline = now + (LONGEST_WAIT if timeout is None else timeout)
+        arrived: deque[Delivery] = self.arrived
         while True:
-            if self._fetching.acquire(blocking=False) or self._fetching.acquire(
-                timeout=max(deadline - now, 0)
-            ):
+            fetching = self._fetching
+            if fetching.acquire(False) or fetching.acquire(timeout=max(deadline - now, 0)):
                 try:
-                    if not self.arrived:
+                    if not arrived:
                         self._fetch(now, deadline)
-                    if self.arrived:
-                        arrived: Delivery = self.arrived.popleft()
-                        return arrived
+                    if arrived:
+                        return arrived.popleft()
                 except IndexError:
                     pass  # another thread was quicker
                 finally:
-                    self._fetching.release()
+                    fetching.release()
             if self._closed:
                 raise RecoverableConnectionError(
                     "The connection was closed while a thread waited for its messages"
@@ -288,47 +296,54 @@ class Receiver:
         if upkeep is not None:
             if upkeep.schedule.next_due <= now:
                 upkeep.run()
-            deadline = min(deadline, upkeep.schedule.next_due)
+            if deadline > upkeep.schedule.next_due:
+                deadline = upkeep.schedule.next_due
         wants = self._wants
-        if self.limited:
+        if wants and not self.limited:
+            # As much as was used up quickly the last time, twice over.
+            batch = self._batch
+            if now - self._fetched_at > QUICK:
+                self._batch = batch = 1
+            elif batch < self._largest_batch:
+                self._batch = batch = min(batch * 2, self._largest_batch)
+            session = self._session or self._open()
+            deliveries = session.fetch(wants, batch, deadline)
+        else:
             self._waiting_for_room = True
-        try:
-            limit = self._limit(wants, now)
-            if not limit:
-                self._wait_for_room(deadline)
-                return
-            if self._session is None:
-                self._session = self._open_session()
-            deliveries = self._session.fetch(wants, limit, deadline)
-        finally:
-            self._waiting_for_room = False
+            try:
+                limit = self._limit(wants)
+                if not limit:
+                    self._wait_for_room(deadline)
+                    return
+                session = self._session or self._open()
+                deliveries = session.fetch(wants, limit, deadline)
+            finally:
+                self._waiting_for_room = False
         self._fetched_at = monotonic()
         self._hand_in(deliveries)
         if wants is not self._wants:
             # A consumer was cancelled meanwhile: it may have been given some of these.
             self._give_back_orphans()
 
+    def _open(self) -> Session:
+        session = self._session = self._open_session()
+        return session
+
     def _wait_for_room(self, deadline: float) -> None:
         """Wait while nobody consumes, or nobody who does has room."""
         self._changed.clear()
         self._waiting_for_room = True
         # Looked at after saying that we wait: what changed before would not set the event.
-        now = monotonic()
-        if not self._limit(self._wants, now):
-            patience = max(deadline - now, 0)
+        if not self._limit(self._wants):
+            patience = max(deadline - monotonic(), 0)
             if any(channel.gate is not None for channel in self._channels):
                 # Nobody tells when a gate opens.
                 patience = min(patience, GATE_INTERVAL)
             self._changed.wait(patience)
 
-    def _limit(self, wants: Wants, now: float) -> int:
-        """How many messages to fetch, 0 where there is no room; brings the wants up to date."""
+    def _limit(self, wants: Wants) -> int:
+        """How many messages the windows have room for; brings the wants up to date."""
         if not self.limited:
-            # As much as was used up quickly the last time, twice over.
-            if now - self._fetched_at > QUICK:
-                self._batch = 1
-            elif self._batch < self._largest_batch:
-                self._batch = min(self._batch * 2, self._largest_batch)
             return self._batch if wants else 0
         limit = self._largest_batch
         free = 0
@@ -365,15 +380,13 @@ class Receiver:
 
     def _hand_in(self, deliveries: Sequence[Delivery]) -> None:
         """Put what was fetched into the buffer, each for a consumer."""
-        if len(self._by_queue) == 1 and not self.limited and deliveries:
-            # One queue, one consumer, no limit: nothing to choose.
-            ring = self._by_queue.get(deliveries[0].queue)
-            if ring is not None and len(ring) == 1:
-                only = ring[0]
-                for delivery in deliveries:
-                    delivery.consumer = only
-                self.arrived.extend(deliveries)
-                return
+        only = self._only
+        if only is not None:
+            # Nothing to choose.
+            for delivery in deliveries:
+                delivery.consumer = only
+            self.arrived.extend(deliveries)
+            return
         strays = []
         rooms: dict[Channel, int] = {}
         if not self._alone:

@@ -167,6 +167,7 @@ class MemorySession:
         if self._parked:
             ring.extend(self._parked)
             self._parked.clear()
+        #: What is left of the limits of the queues that were asked more than once.
         room: dict[str, int] = {}
         while ring and limit > 0:
             queue = ring[0]
@@ -179,7 +180,9 @@ class MemorySession:
                 self._watch(queue)
             elif len(ring) == 1:
                 # Alone, a queue gives all that is wanted in one go.
-                wanted = min(limit, room.get(name, want.limit))
+                wanted = room.get(name, want.limit) if room else want.limit
+                if wanted > limit:
+                    wanted = limit
                 if wanted <= 0:
                     self._parked.append(ring.popleft())
                 elif self._claim(queue, wanted, want.take, taken):
@@ -201,12 +204,13 @@ class MemorySession:
         pop = items.popleft
         name = queue.name
         next_token, claims = self._next_token, self.claims
-        before = len(taken)
+        left = limit
         lease = self._backend.lease
         until = None if lease is None or take else now() + lease
         try:
-            for _ in range(min(limit, len(items))):
+            while left and items:
                 envelope = pop()
+                left -= 1
                 token = next_token()
                 delivery = Delivery(name, token, envelope, envelope.count, take, until)
                 if not take:
@@ -214,7 +218,7 @@ class MemorySession:
                 taken.append(delivery)
         except IndexError:
             pass  # another session was quicker
-        return len(taken) - before
+        return limit - left
 
     def _claim_with_options(
         self, queue: Queue, limit: int, take: bool, taken: list[Delivery]
