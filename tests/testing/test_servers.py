@@ -19,6 +19,7 @@ import amqp
 import pytest
 
 from kombu.testing.fixtures import need, server_fixture
+from kombu.testing.ports import Port
 from kombu.testing.servers import (
     SQS,
     Beanstalkd,
@@ -32,7 +33,6 @@ from kombu.testing.servers import (
 )
 from kombu.testing.servers.base import ask
 from kombu.testing.servers.owner import this_process
-from kombu.testing.servers.ports import Port
 from kombu.testing.servers.watcher import Family, find
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pytest
 
+from .runs import Run
 from .servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ("need", "server_fixture")
+__all__ = ("need", "run", "server_fixture")
 
 S = TypeVar("S", bound=Server)
 
@@ -50,3 +51,9 @@ def server_fixture(
             yield running
 
     return server
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest) -> Run:
+    """The run that a test is: pytest shows its seed where the test fails."""
+    return Run(request.node.nodeid)

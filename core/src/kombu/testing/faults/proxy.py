@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from kombu.testing.servers.ports import HOST, Port
+from kombu.testing.ports import HOST, Port
 
 from .conditions import Conditions, Cut
 from .link import Link, reset

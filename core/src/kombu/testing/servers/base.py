@@ -7,8 +7,9 @@ import socket
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from kombu.testing.ports import HOST, Port
+
 from .owner import this_process
-from .ports import HOST, Port
 from .process import Processes, StartFailed
 from .programs import find_program
 
