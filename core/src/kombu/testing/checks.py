@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
 __all__ = ("LATE", "Usage", "no_growth", "prints_nothing", "returns_within")
 
@@ -54,7 +55,7 @@ def returns_within(seconds: float, call: Callable[[], T], *, late: float = LATE)
     thread.start()
     thread.join(seconds + late + _HANGING)
     if not outcome:
-        where = "".join(traceback.format_stack(sys._current_frames().get(thread.ident or 0)))
+        where = "".join(traceback.format_stack(_frame_of(thread)))
         raise AssertionError(
             f"I4: {call!r} was to return within {seconds} s and hangs after "
             f"{time.monotonic() - began:.1f} s, here:\n{where}"
@@ -69,6 +70,10 @@ def returns_within(seconds: float, call: Callable[[], T], *, late: float = LATE)
     if error is not None:
         raise error
     return result  # type: ignore[return-value]  # without an error it is what was returned
+
+
+def _frame_of(thread: threading.Thread) -> FrameType | None:
+    return sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 (documented)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,11 @@ class _Wrapped:
         """What the backend can do."""
         return self.backend.capabilities
 
+    @property
+    def declarations(self) -> Any:
+        """What connections to one store in this process share, `None` where they don't."""
+        return getattr(self.backend, "declarations", None)
+
     def open(self, role: Role, deadline: float) -> Session:
         """Open a session."""
         return self.backend.open(role, deadline)
