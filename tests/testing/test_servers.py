@@ -86,11 +86,16 @@ def _do_all_that_can_be_done(server: Server, after_start: Callable[[], None] = b
     assert not server.ready
 
 
+def processes(server: Server) -> set[int]:
+    return find(server._processes._family)
+
+
 def test_a_closed_server_leaves_no_process_no_folder_and_no_port() -> None:
     before = len(list(Path("/proc/self/fd").iterdir())) if this_process() else 0
     with Beanstalkd() as server:
-        assert find(Family(this_process().folder))
-    assert not find(Family(this_process().folder))
+        assert len(processes(server)) == 1
+        assert processes(server) <= find(Family(this_process().folder))
+    assert not processes(server)
     assert not server.folder.exists()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     server.close()
@@ -98,9 +103,9 @@ def test_a_closed_server_leaves_no_process_no_folder_and_no_port() -> None:
 
 def test_starting_what_runs_does_nothing() -> None:
     with Beanstalkd() as server:
-        found = find(Family(this_process().folder))
+        found = processes(server)
         server.start()
-        assert find(Family(this_process().folder)) == found
+        assert processes(server) == found
 
 
 @pytest.mark.parametrize("kind", [Redis, Valkey], ids=lambda kind: kind.__name__)
@@ -212,9 +217,10 @@ def test_a_server_that_never_answers_is_killed_with_its_children() -> None:
         boot = 0.3
         script = "sleep 60 & sleep 60"
 
-    with pytest.raises(ServerError, match="was not ready after"), Silent():
+    server = Silent()
+    with pytest.raises(ServerError, match="was not ready after"), server:
         pass
-    assert not find(Family(this_process().folder))
+    assert not processes(server)
 
 
 def test_daemons_that_a_server_leaves_are_killed() -> None:
@@ -225,11 +231,11 @@ def test_daemons_that_a_server_leaves_are_killed() -> None:
     server = Forking()
     server.start()
     deadline = time.monotonic() + 5
-    while len(find(Family(this_process().folder))) < 2 and time.monotonic() < deadline:
+    while len(processes(server)) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert len(find(Family(this_process().folder))) == 2
+    assert len(processes(server)) == 2
     server.stop()
-    assert not find(Family(this_process().folder))
+    assert not processes(server)
     server.close()
 
 
