@@ -1,12 +1,18 @@
-"""How the tests are spread over processes (pytest-xdist)."""
+"""How the tests are spread over processes (pytest-xdist), and where servers are found."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from kombu.testing.servers.programs import FOLDERS
+
 ROOT = Path(__file__).parent
+
+# What `scripts/servers install` took from the package index; for children of the tests, too.
+os.environ.setdefault(FOLDERS, str(ROOT.parent / ".venvs" / "servers" / "bin"))
 
 #: What is made once for all tests of these folders is made in one process: wheels and
 #: environments, a server, an interpreter whose allocations are counted.

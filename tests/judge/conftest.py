@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kombu.testing.fixtures import server_fixture
+from kombu.testing.servers import RabbitMQ as RabbitMQServer
+
 from .on_memory import Memory
 from .on_rabbitmq import RabbitMQ
 from .protocol import Refused
-from .rabbitmq import MISSING, Server, find_server, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,16 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xfail(reason=rule, raises=broken, strict=True))
 
 
-@pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A RabbitMQ that runs until the tests end."""
-    program = find_server()
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
-    with running(program, tmp_path_factory.mktemp("rabbitmq")) as server:
-        yield server
+#: A RabbitMQ that runs until the tests end.
+rabbitmq = server_fixture(RabbitMQServer)
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +58,8 @@ def memory() -> Side:
 
 
 @pytest.fixture(scope="session")
-def judge(rabbitmq: Server) -> Side:
-    return RabbitMQ(rabbitmq.address)
+def judge(rabbitmq: RabbitMQServer) -> Side:
+    return RabbitMQ(f"{rabbitmq.host}:{rabbitmq.port}")
 
 
 @pytest.fixture(params=["rabbitmq", "memory"])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wheels import Environment
 
 pytestmark = pytest.mark.packaging
@@ -58,3 +60,18 @@ def test_connecting_without_a_plugin_names_the_extra(core: Environment) -> None:
     kind, message = core.error("from kombu import Connection; Connection().connect()")
     assert kind == "PluginNotFound"
     assert "kombu[amqp]" in message
+
+
+def test_the_extra_for_tests_brings_all_that_they_import(
+    new_environment: Callable[..., Environment],
+) -> None:
+    environment = new_environment("kombu[testing]>=6")
+    code = """if True:
+        import importlib, pkgutil
+        import kombu.testing
+        names = [m.name for m in pkgutil.walk_packages(kombu.testing.__path__, "kombu.testing.")]
+        for name in names:
+            importlib.import_module(name)
+        print(len(names) > 15)
+        """
+    assert environment.run(code) == "True"
