@@ -27,7 +27,7 @@ from .ledger import Ledger
 from .message import Message, from_delivery
 from .message import Message as VirtualMessage
 from .prefetch import UNLIMITED, Window
-from .receiver import Consumer
+from .consumer import Consumer
 from .router import ExchangeSpec, equivalent
 from .rules import Rules
 from .spi import undeliverable

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kombu.exchange_types import Table
     from kombu.transport.backend import Binding
 
-    from .receiver import Consumer
+    from .consumer import Consumer
 
 __all__ = ("Declarations", "QueueRecord", "RouteCache")
 
