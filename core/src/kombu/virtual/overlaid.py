@@ -24,6 +24,7 @@ from .channel import Channel
 from .exchange import DirectExchange, FanoutExchange
 from .message import from_delivery
 from .overlay import OverlaySession, RawDelivery
+from .publishing import Publisher
 from .qos import QoS as VirtualQoS
 from .receiver import Receiver
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Delivery, Envelope, Session
 
-    from .channel import queue_declare_ok_t
+    from .publishing import Route
+    from .queue_verbs import queue_declare_ok_t
     from .transport import Transport
 
 __all__ = ("OverlaidChannel", "overlaid")
@@ -62,6 +64,19 @@ def overlaid(cls: Any) -> Any:
     return made
 
 
+class OverlaidPublisher(Publisher):
+    """What the channel overrides can't be bounded in time, and `_put` reads times by itself."""
+
+    def carefully(
+        self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
+    ) -> None:
+        """Publish without a bound in time."""
+        super().carefully(envelope, route, mandatory, None)
+
+    # The properties tell what `_put` makes of an expiration or a delay.
+    timed = carefully
+
+
 class OverlaidChannel(Channel, native=True):
     """A channel whose class overrides some of `kombu.virtual.spi.OVERRIDABLE`."""
 
@@ -81,6 +96,7 @@ class OverlaidChannel(Channel, native=True):
                 setattr(self, name, options[name])
         self._declarations = connection.state.declarations
         self._overlay = OverlaySession(self, connection.session)
+        self._session = cast("Session", self._overlay)
         self._settle = self._overlay.settle
         self._claims = None
         # Nothing is remembered: every message asks the channel for its route.
@@ -110,10 +126,6 @@ class OverlaidChannel(Channel, native=True):
 
     def _may_consume(self) -> bool:
         return bool(self.qos.can_consume())
-
-    @property
-    def _session(self) -> Session:
-        return cast("Session", self._overlay)
 
     # -- declarations ------------------------------------------------------------------------
 
@@ -195,25 +207,8 @@ class OverlaidChannel(Channel, native=True):
         for _, error in self._overlay.put([(queue, envelope)], self._deadline()):
             raise error
 
-    def _publish_timed(
-        self,
-        envelope: Envelope,
-        route: tuple[Callable[[Envelope], None], ...],
-        mandatory: bool,
-        timeout: float | None,
-    ) -> None:
-        # The properties tell what `_put` makes of it.
-        self._publish_carefully(envelope, route, mandatory, timeout)
-
-    def _publish_carefully(
-        self,
-        envelope: Envelope,
-        route: tuple[Callable[[Envelope], None], ...],
-        mandatory: bool,
-        timeout: float | None,
-    ) -> None:
-        # What the channel overrides can't be bounded in time.
-        super()._publish_carefully(envelope, route, mandatory, None)
+    def _new_publisher(self, connection: Transport) -> Publisher:
+        return OverlaidPublisher(self, connection, self._session, self._declarations)
 
     def _encoded(self, payload: dict[str, Any], body: Any) -> dict[str, Any]:
         """`payload` with the body as ``body_encoding`` and `encode_body` have it."""
@@ -274,12 +269,11 @@ class OverlaidChannel(Channel, native=True):
         else:
             delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
-            if not self._exists(queue):
-                raise refusals.no_queue(queue, self._vhost, "Basic.get")
+            self._queues.must_exist(queue, "Basic.get", self._deadline())
             return None
         if no_ack:
             return self._done_with(delivery)
-        self._got += 1
+        self._settling.got += 1
         return self._awaiting_ack(delivery)
 
     def _awaiting_ack(self, delivery: Delivery) -> Any:
