@@ -80,7 +80,7 @@ class Channel(DocumentedChannel, native=True):
     def _use(self, connection: Transport) -> None:
         # Bound once, so that a message does not go through the transport's attributes.
         self._session: Session = connection.session
-        self._routes = connection.routes
+        self._routes: Any = connection.routes.known
         self._settle = connection.settle
         self._claims = connection.claims
         self._receiver = connection.receiver
@@ -287,7 +287,7 @@ class Channel(DocumentedChannel, native=True):
             # Asked first: a store may make the queue when it prepares the way to it.
             return ()
         transport: Transport = self.connection
-        return transport.resolve(exchange, routing_key, envelope.headers)
+        return transport.routes.resolve(exchange, routing_key, envelope.headers)
 
     # -- consuming ---------------------------------------------------------------------------
 

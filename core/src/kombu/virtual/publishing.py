@@ -65,7 +65,7 @@ class Publisher:
             for put in route:
                 put(envelope)
         else:
-            self._transport.put_within(envelope, monotonic() + timeout)
+            self._transport.routes.put_within(envelope, monotonic() + timeout)
 
     def timed(
         self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
@@ -81,7 +81,7 @@ class Publisher:
             self._unroutable(envelope, mandatory)
             return
         deadline = self._transport.deadline() if timeout is None else monotonic() + timeout
-        self._transport.put_into(targets, envelope, deadline)
+        self._transport.routes.put_into(targets, envelope, deadline)
 
     def batch(self, messages: Sequence[Envelope]) -> list[tuple[int, Exception]]:
         """Publish messages in one step; returns the positions of those refused, and why."""

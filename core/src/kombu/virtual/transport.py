@@ -7,7 +7,6 @@ import os
 import threading
 import weakref
 from dataclasses import fields
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -18,7 +17,6 @@ from kombu.exceptions import (
 )
 from kombu.transport import base
 from kombu.transport.backend import (
-    Envelope,
     Maintained,
     Release,
     Role,
@@ -32,8 +30,10 @@ from kombu.utils.scheduling import FairCycle
 from .channel import Channel
 from .channel import Channel as VirtualChannel
 from .declarations import Declarations
+from .management import Management
 from .receiver import Receiver
 from .rota import Rota
+from .routes import Routes
 from .sessions import one_at_a_time, settle_of
 from .shared import SharedDeclarations
 from .state import BrokerState
@@ -41,37 +41,16 @@ from .tables import new_table
 from .upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from kombu.plugins import TransportSpec
     from kombu.transport.backend import Backend, Delivery, Session
     from kombu.transport.capabilities import Capabilities
 
-    Put = Callable[[Envelope], None]
-
-__all__ = ("Management", "Transport", "new_table", "transport_class_for")
+__all__ = ("Transport",)
 
 
 #: How many queues ``basic.get`` remembers; reply queues have names of their own each.
 MAX_GET_WANTS = 256
-
-
-class Management(base.Management):
-    """What can be asked of a virtual broker beside sending and receiving."""
-
-    def __init__(self, transport: Any) -> None:
-        super().__init__(transport)
-        self._declarations = transport.declarations
-
-    def get_bindings(self) -> list[dict[str, str]]:
-        """All bindings as dictionaries with ``source``, ``destination`` and ``routing_key``."""
-        return [
-            {"destination": b.destination, "source": b.exchange, "routing_key": b.routing_key}
-            for b in self._declarations.bindings()
-        ]
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 class Transport(base.Transport):
@@ -123,7 +102,6 @@ class Transport(base.Transport):
         self.declarations = (
             declared.declarations if isinstance(declared, BrokerState) else Declarations(new_table)
         )
-        self.routes: Any = {}
 
     # -- connection --------------------------------------------------------------------------
 
@@ -163,7 +141,7 @@ class Transport(base.Transport):
             self.declarations = getattr(backend, "declarations", None) or self.declarations
             if isinstance(self.session, Topology):
                 self.declarations = SharedDeclarations(new_table, self.session, self.deadline)
-            self.routes = self.declarations.new_cache()
+            self.routes = Routes(self.session, self.declarations, self.deadline)
             self.settle = settle_of(self.session, self.deadline)
             # A store inside this process may hand out its claims by token: forgetting one is all
             # that an acknowledgement is there.
@@ -178,8 +156,6 @@ class Transport(base.Transport):
             self._arrived = self.receiver.arrived
             self._source: Receiver | Rota = self.receiver
             _open.add(self)
-            # A backend may hand out a shorter way to one of its queues than `Session.put`.
-            self._putter: Callable[[str], Put] = getattr(self.session, "putter", self._put_one_way)
         return self
 
     def close_connection(self, connection: Any) -> None:
@@ -307,49 +283,6 @@ class Transport(base.Transport):
             self._source.remove(receiver)
         receiver.close()
 
-    # -- routes ------------------------------------------------------------------------------
-
-    def resolve(self, exchange: str, routing_key: str, headers: dict[str, Any]) -> tuple[Put, ...]:
-        """What to call with an envelope to store it wherever a route leads."""
-        return cast(
-            "tuple[Put, ...]",
-            self.declarations.resolve(
-                self.routes, exchange, routing_key, headers, self._build_route
-            ),
-        )
-
-    def _build_route(self, queues: tuple[str, ...]) -> tuple[Put, ...]:
-        if not queues:
-            return ()
-        if self._putter == self._put_one_way:
-            return (partial(self.put, queues),)
-        puts = [self._putter(queue) for queue in queues]
-        # Every queue counts deliveries of its own, so every queue after the first gets a copy.
-        return (*(partial(_put_copy, put) for put in puts[1:]), puts[0])
-
-    def _put_one_way(self, queue: str) -> Put:
-        return partial(self.put, (queue,))
-
-    def put(self, queues: Sequence[str], envelope: Envelope) -> None:
-        """Store an envelope in each of `queues`; raises what the store refused."""
-        self._put_all(queues, envelope, self.deadline())
-
-    def put_within(self, envelope: Envelope, deadline: float) -> None:
-        """Route and store an envelope by `deadline`."""
-        targets = self.declarations.targets(
-            envelope.exchange, envelope.routing_key, envelope.headers
-        )
-        self._put_all(targets, envelope, deadline)
-
-    def _put_all(self, queues: Iterable[str], envelope: Envelope, deadline: float) -> None:
-        for _, error in self.session.put([(queue, envelope) for queue in queues], deadline):
-            raise error
-
-    def put_into(self, queues: Sequence[str], envelope: Envelope, deadline: float) -> None:
-        """Store an envelope in each of `queues` by `deadline`."""
-        if queues:
-            self._put_all(queues, envelope, deadline)
-
     def now(self) -> float:
         """The store's clock, epoch seconds."""
         if self._backend is None:
@@ -415,32 +348,3 @@ def _forked() -> None:
 
 
 os.register_at_fork(after_in_child=_forked)
-
-
-def _put_copy(put: Put, envelope: Envelope) -> None:
-    put(envelope.copy())
-
-
-def transport_class_for(spec: TransportSpec) -> type[Transport]:
-    """The transport class of a plugin that brings a backend and nothing else.
-
-    The backend is called with the `kombu.Connection` and the parsed options; its class may name
-    an ``options_class`` of its own.
-    """
-    # Only while the first connection of a scheme opens.
-    from kombu import plugins
-
-    make = plugins.load_object(spec, spec.backend or "")
-
-    class BackendTransport(Transport):
-        options_class = getattr(make, "options_class", Options)
-        default_port = spec.default_port
-        driver_type = spec.driver_type or spec.name
-        driver_name = spec.driver_name or spec.name
-
-        def new_backend(self) -> Backend:
-            return cast("Backend", make(self.client, self.options))
-
-    BackendTransport.__name__ = BackendTransport.__qualname__ = f"{spec.name.title()}Transport"
-    BackendTransport.__doc__ = spec.summary or f"The {spec.name} transport."
-    return BackendTransport

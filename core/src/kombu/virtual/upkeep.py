@@ -77,7 +77,7 @@ class Upkeep:
                 letter.exchange, letter.routing_key, letter.headers
             )
             try:
-                transport.put_into(without_cycles(letter, reason, targets), letter, deadline)
+                transport.routes.put_into(without_cycles(letter, reason, targets), letter, deadline)
             except PublishRefused:
                 pass  # full, and dead letters are not worth blocking for: as on RabbitMQ
         transport.settle((delivery,), (), None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kombu.transport.backend import QueueSpec
 from kombu.virtual.declarations import Declarations
-from kombu.virtual.transport import new_table
+from kombu.virtual.tables import new_table
 
 from .queues import Queue, Watcher
 from .schedule import Schedule
