@@ -10,7 +10,6 @@ import atexit
 import os
 import weakref
 from contextlib import suppress
-from functools import partial
 from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,10 +20,9 @@ from kombu.utils.uuid import uuid
 
 from . import refusals
 from .channel import Channel
-from .exchange import DirectExchange, FanoutExchange
 from .message import from_delivery
+from .overlaid_publishing import OverlaidPublisher, OverlaidRoutes
 from .overlay import OverlaySession, RawDelivery
-from .publishing import Publisher
 from .qos import QoS as VirtualQoS
 from .receiver import Receiver
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Delivery, Envelope, Session
 
-    from .publishing import Route
+    from .publishing import Publisher
     from .queue_verbs import queue_declare_ok_t
     from .transport import Transport
 
@@ -64,19 +62,6 @@ def overlaid(cls: Any) -> Any:
     return made
 
 
-class OverlaidPublisher(Publisher):
-    """What the channel overrides can't be bounded in time, and `_put` reads times by itself."""
-
-    def carefully(
-        self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
-    ) -> None:
-        """Publish without a bound in time."""
-        super().carefully(envelope, route, mandatory, None)
-
-    # The properties tell what `_put` makes of an expiration or a delay.
-    timed = carefully
-
-
 class OverlaidChannel(Channel, native=True):
     """A channel whose class overrides some of `kombu.virtual.spi.OVERRIDABLE`."""
 
@@ -99,6 +84,7 @@ class OverlaidChannel(Channel, native=True):
         self._session = cast("Session", self._overlay)
         self._settle = self._overlay.settle
         self._claims = None
+        self._overlaid_routes = OverlaidRoutes(self, self._overlay, self._declarations)
         # Nothing is remembered: every message asks the channel for its route.
         self._routes = {}
         if self._overlay.fetches:
@@ -179,33 +165,7 @@ class OverlaidChannel(Channel, native=True):
         self._check_open("Basic.publish")
         if mandatory and not exchange and not self._exists(routing_key):
             return ()
-        overrides = self.overrides
-        if exchange and "_put_fanout" in overrides and self.supports_fanout:
-            kind = self.typeof(exchange)
-            if kind.type == "fanout":
-                return (partial(self._deliver_by, kind, exchange, routing_key),)
-        asks = not self._routes_plainly(exchange) or bool(overrides & {"_lookup", "get_table"})
-        if not asks or (not exchange and "_lookup" not in overrides):
-            queues: Sequence[str] = self._declarations.targets(
-                exchange, routing_key, envelope.headers
-            )
-        else:
-            if exchange and not self._delivers_plainly(self.typeof(exchange)):
-                kind = self.typeof(exchange)
-                return (partial(self._deliver_by, kind, exchange, routing_key),)
-            queues = self._lookup(exchange, routing_key)
-        return tuple(partial(self._store, queue) for queue in queues)
-
-    def _delivers_plainly(self, kind: Any) -> bool:
-        plain = (None, DirectExchange.deliver, FanoutExchange.deliver)
-        return getattr(type(kind), "deliver", None) in plain
-
-    def _deliver_by(self, kind: Any, exchange: str, routing_key: str, envelope: Envelope) -> None:
-        kind.deliver(self._overlay.payload(envelope), exchange, routing_key)
-
-    def _store(self, queue: str, envelope: Envelope) -> None:
-        for _, error in self._overlay.put([(queue, envelope)], self._deadline()):
-            raise error
+        return self._overlaid_routes.resolve(envelope, exchange, routing_key)
 
     def _new_publisher(self, connection: Transport) -> Publisher:
         return OverlaidPublisher(self, connection, self._session, self._declarations)
