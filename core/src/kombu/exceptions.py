@@ -87,6 +87,13 @@ class MessageStateError(KombuError):
     """A message was acknowledged, rejected or requeued twice."""
 
 
+class LeaseLost(MessageStateError):
+    """The claim on a message ended before it was settled: it was given to another consumer.
+
+    Nothing is lost; the message may be handled twice.
+    """
+
+
 class LimitExceeded(KombuError):
     """A pool has no free resource."""
 

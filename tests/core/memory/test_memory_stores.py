@@ -331,7 +331,7 @@ def test_publishing_while_queues_are_bound_and_deleted(url: str) -> None:
 
 def test_a_lease_returns_what_nobody_settled(url: str) -> None:
     with (
-        Connection(url, transport_options={"lease": 0.1}) as connection,
+        Connection(url, transport_options={"lease": 0.1, "lease_limit": 0}) as connection,
         Connection(url) as other,
     ):
         publish(connection, "q", 1)

@@ -15,7 +15,9 @@ from kombu.exceptions import MessageStateError
 
 def test_a_lost_claim_leaves_no_hole_in_the_prefetch_window() -> None:
     """A consumer whose claim ended gets the next message all the same."""
-    with Connection("memory://lost-claims", transport_options={"lease": 0.1}) as connection:
+    with Connection(
+        "memory://lost-claims", transport_options={"lease": 0.1, "lease_limit": 0}
+    ) as connection:
         queue = connection.SimpleQueue("q")
         for n in range(3):
             queue.put(n)

@@ -37,6 +37,7 @@ __all__ = (
     "Broadcast",
     "Delivery",
     "Envelope",
+    "Leased",
     "Leasing",
     "Maintained",
     "Moving",
@@ -301,6 +302,17 @@ class Leasing(Protocol):
 
         Sets ``Delivery.lease_until`` of the others.
         """
+
+
+@runtime_checkable
+class Leased(Protocol):
+    """A backend whose claims end by themselves: the core renews them while a consumer works.
+
+    Its sessions are `Leasing`; one of them is opened for `Role.LEASE`.
+    """
+
+    #: Seconds that a claim holds without renewal; `None`: until it is settled.
+    lease: float | None
 
 
 @runtime_checkable

@@ -486,6 +486,10 @@ class Channel(DocumentedChannel, native=True):
         if connection is not None:
             connection.close_channel(self)
 
+    def unsettled(self) -> list[Delivery]:
+        """What was delivered and is not settled."""
+        return list(self._ledger.values())
+
     def forked(self) -> None:
         """Called in the child of a fork: what is unsettled is the parent's to settle."""
         self._settling.forked()

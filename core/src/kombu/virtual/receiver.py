@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .channel import Channel
     from .consumer import Consumer
+    from .leases import LeaseKeeper
     from .upkeep import Upkeep
 
 __all__ = ("Receiver",)
@@ -46,6 +47,7 @@ class Receiver:
         release: Gives deliveries back to the front of their queues, uncounted.
         batch: The most to fetch at once where no prefetch limit says less.
         upkeep: What has to be done before messages are fetched, if anything.
+        keeper: Renews what is fetched, where claims end by themselves.
 
     `wait` may be called by several threads; each gets different messages.
     """
@@ -56,7 +58,9 @@ class Receiver:
         release: Callable[[Sequence[Delivery]], None],
         batch: int,
         upkeep: Upkeep | None = None,
+        keeper: LeaseKeeper | None = None,
     ) -> None:
+        self._keeper = keeper
         self._upkeep = upkeep
         self._open_session = open_session
         self._release = release
@@ -121,6 +125,10 @@ class Receiver:
         """Hand deliveries to their consumers once more, before anything else."""
         self.arrived.extendleft(reversed(deliveries))
 
+    def forget(self, lost: Sequence[Delivery]) -> None:
+        """Hand out no more what others may have by now: its claim was lost."""
+        self._take_out(lambda delivery: delivery in lost)
+
     # -- messages ----------------------------------------------------------------------------
 
     def wait(self, timeout: float | None) -> Delivery:
@@ -176,6 +184,9 @@ class Receiver:
             deliveries = self._session.fetch(wants, limit, deadline)
         finally:
             self._waiting_for_room = False
+        keeper = self._keeper
+        if keeper is not None and not keeper.running:
+            keeper.start_for(deliveries)
         self._fetched_at = monotonic()
         strays = demand.assign(deliveries, self.arrived)
         if strays:
@@ -215,7 +226,13 @@ class Receiver:
 
     def _give_back(self, chosen: Callable[[Delivery], bool]) -> None:
         """Return some of what no callback has seen, in order."""
-        returned = []
+        returned = self._take_out(chosen)
+        if returned:
+            self._release(returned)
+
+    def _take_out(self, chosen: Callable[[Delivery], bool]) -> list[Delivery]:
+        """Remove some of what no callback has seen from the buffer, in order."""
+        removed = []
         for delivery in list(self.arrived):
             if delivery.__class__ is CancelNotice or not chosen(delivery):
                 continue
@@ -223,13 +240,12 @@ class Receiver:
                 self.arrived.remove(delivery)
             except ValueError:
                 continue  # another thread has just handed it out
-            returned.append(delivery)
+            removed.append(delivery)
             consumer = delivery.consumer
             if consumer.window.limit and not consumer.no_ack:
                 consumer.window.used -= 1
                 self._demand.stale.add(delivery.queue)
-        if returned:
-            self._release(returned)
+        return removed
 
     def _wake(self) -> None:
         self._changed.set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kombu.exceptions import (
     ChannelError,
-    MessageStateError,
+    LeaseLost,
     NotEquivalentError,
     RecoverableConnectionError,
 )
@@ -193,9 +193,10 @@ def unknown_tag(
     )
 
 
-def claim_lost(lost: Sequence[Delivery]) -> MessageStateError:
+def claim_lost(lost: Sequence[Delivery]) -> LeaseLost:
     """Messages were given to others before they were settled."""
-    return MessageStateError(
+    return LeaseLost(
         f"The claim on {len(lost)} message(s) of queue {lost[0].queue!r} was lost before it was "
-        "settled: the message was given to another consumer"
+        "settled: the message was given to another consumer.  Handle it in less time, or raise the "
+        "transport options lease or lease_limit"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kombu.transport.backend import Release
 
 from . import refusals
+from .deadletter import FIRST_SEEN
 from .ledger import Ledger
 
 if TYPE_CHECKING:
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
     from .sessions import Settle
     from .transport import Transport
 
-__all__ = ("FIRST_SEEN", "Settling")
-
-#: Header of a message that came back to its queue: epoch seconds of the first time.
-FIRST_SEEN = "x-first-seen"
+__all__ = ("Settling",)
 
 
 class Settling:
@@ -38,6 +36,7 @@ class Settling:
         self._transport = transport
         self._settle = settle
         self._receiver = receiver
+        self._bury = transport.forwarder.bury
         #: Unsettled deliveries by tag.
         self.ledger: Ledger[Delivery] = Ledger()
         #: How many of them came by ``basic_get``: no consumer's window counts them.
@@ -52,13 +51,12 @@ class Settling:
         if requeue:
             self._settle_all((), [self._release(delivery) for delivery in deliveries])
             return
-        upkeep = self._transport.upkeep
-        if upkeep is None:
-            self._settle_all(deliveries, ())
-            return
+        lost: list[Delivery] = []
         for delivery in deliveries:
-            upkeep.dead_letter(delivery, "rejected")
+            lost += self._bury(delivery, "rejected")
             self.make_room(delivery)
+        if lost:
+            raise refusals.claim_lost(lost)
 
     def recover(self, consumers: Container[Consumer | None] | None) -> None:
         """Give everything back to its queue, or hand what is of `consumers` to them once more."""

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from dataclasses import fields
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -17,6 +18,9 @@ from kombu.exceptions import (
 )
 from kombu.transport import base
 from kombu.transport.backend import (
+    Delivery,
+    Leased,
+    Leasing,
     Maintained,
     Release,
     Role,
@@ -30,6 +34,8 @@ from kombu.utils.scheduling import FairCycle
 from .channel import Channel
 from .channel import Channel as VirtualChannel
 from .declarations import Declarations
+from .forwarding import Forwarder
+from .leases import LeaseKeeper
 from .management import Management
 from .receiver import Receiver
 from .rota import Rota
@@ -43,7 +49,7 @@ from .upkeep import Upkeep
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kombu.transport.backend import Backend, Delivery, Session
+    from kombu.transport.backend import Backend, Session
     from kombu.transport.capabilities import Capabilities
 
 __all__ = ("Transport",)
@@ -147,11 +153,17 @@ class Transport(base.Transport):
             # that an acknowledgement is there.
             self.claims: dict[Any, Delivery] | None = getattr(self.session, "claims", None)
             told = session if isinstance(session, Maintained) else None
+            self.forwarder = Forwarder(self)
             self.upkeep: Upkeep | None = None
             if told is not None or capabilities.maintenance_interval is not None:
                 self.upkeep = Upkeep(self, told, capabilities.maintenance_interval)
+            self.keeper = self._new_keeper(backend)
             self.receiver = Receiver(
-                self._open_receiving, self._give_back, capabilities.fetch_batch, self.upkeep
+                partial(self.open_session, Role.RECEIVE),
+                self._give_back,
+                capabilities.fetch_batch,
+                self.upkeep,
+                self.keeper,
             )
             self._arrived = self.receiver.arrived
             self._source: Receiver | Rota = self.receiver
@@ -165,6 +177,8 @@ class Transport(base.Transport):
         if backend is None:
             return
         deadline = self.deadline()
+        if self.keeper is not None:
+            self.keeper.stop()
         receiving = self._source.close()
         if self.claims and not any(channel.gives_back_itself for channel in self.channels):
             # All at once, so that what the channels held comes back in one order; channels that
@@ -186,6 +200,8 @@ class Transport(base.Transport):
         self._getting = threading.Lock()
         self.declarations.forked()
         if self._backend is not None:
+            if self.keeper is not None:
+                self.keeper.forked()
             self._source.forked()
             for channel in self.channels:
                 channel.forked()
@@ -300,6 +316,8 @@ class Transport(base.Transport):
         self.keep_up()
         with self._getting:
             deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
+        if self.keeper is not None and not self.keeper.running:
+            self.keeper.start_for(deliveries)
         return deliveries[0] if deliveries else None
 
     def keep_up(self) -> None:
@@ -311,11 +329,27 @@ class Transport(base.Transport):
         releases = [Release(delivery, count=False) for delivery in deliveries]
         self.settle((), releases, None)
 
-    def _open_receiving(self) -> Session:
+    def open_session(self, role: Role, deadline: float | None = None) -> Session:
+        """Open a further session, for whoever closes it."""
         backend = self._backend
         if backend is None:
             raise RecoverableConnectionError("the connection was closed: connect again")
-        return backend.open(Role.RECEIVE, self.deadline())
+        return backend.open(role, self.deadline() if deadline is None else deadline)
+
+    # -- claims that end by themselves -------------------------------------------------------
+
+    def _new_keeper(self, backend: Backend) -> LeaseKeeper | None:
+        lease = backend.lease if isinstance(backend, Leased) else None
+        limit: float | None = getattr(self.options, "lease_limit", None)
+        if lease is None or limit == 0 or not isinstance(self.session, Leasing):
+            return None
+        return LeaseKeeper(self, lease, limit)
+
+    def held(self) -> list[Delivery]:
+        """Every delivery that is fetched and not settled, for who renews their claims."""
+        held = [d for channel in list(self.channels) for d in channel.unsettled()]
+        arrived: list[Any] = list(self.receiver.arrived)
+        return held + [d for d in arrived if isinstance(d, Delivery)]
 
     def deadline(self) -> float:
         """By when an operation has to end that begins now and was given no timeout of its own."""
