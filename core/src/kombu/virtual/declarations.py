@@ -6,8 +6,10 @@ when something changed, so that a publish asks nobody whether its route still st
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +43,25 @@ class RouteCache(dict[tuple[str, str], Any]):
 class QueueRecord:
     """What the core itself knows of a declared queue; the rest is the store's."""
 
-    __slots__ = ("_owner", "auto_delete", "consumers", "idle_since")
+    __slots__ = ("_owner", "auto_delete", "consumers", "idle_since", "was_consumed")
 
     def __init__(self, auto_delete: bool, owner: object | None) -> None:
         self.auto_delete = auto_delete
+        #: Whether it ever had a consumer.
+        self.was_consumed = False
         # Weakly, both: the declarations may outlive a connection that is dropped without being
         # closed.
         self._owner = None if owner is None else weakref.ref(owner)
         self.consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
         #: When the last consumer left, in seconds of `time.monotonic`.
         self.idle_since = 0.0
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the queue belonged to a connection, or to consumers, that are gone."""
+        if self._owner is not None and self._owner() is None:
+            return True
+        return self.auto_delete and self.was_consumed and not list(self.consumers)
 
     @property
     def owner(self) -> object | None:
@@ -70,6 +81,10 @@ class Declarations:
         self._router = Router(new_table)
         self._queues: dict[str, QueueRecord] = {}
         self._cache_refs: list[weakref.ref[RouteCache]] = []
+        #: Connections that own or consume something here, for when they are dropped.
+        self._connections: dict[int, weakref.ref[Any]] = {}
+        #: Deletes a queue whose connection is gone, messages and all: the store's, where it can.
+        self.delete_abandoned: Callable[[str], object] | None = None
         self._lock = threading.RLock()
 
     def new_cache(self) -> RouteCache:
@@ -171,6 +186,8 @@ class Declarations:
             record = self._queues.get(name)
             if record is None:
                 record = self._queues[name] = QueueRecord(auto_delete, owner)
+                if owner is not None:
+                    self._follow(owner)
                 # Routes to a queue without options may have been made before it had some.
                 self._changed()
             return record
@@ -196,6 +213,8 @@ class Declarations:
             record = self._queues.get(consumer.queue)
             if record is not None:
                 record.consumers.add(consumer)
+                record.was_consumed = True
+                self._follow(consumer.channel.connection)
 
     def consumer_removed(self, consumer: Consumer) -> bool:
         """Forget a consumer; return whether it was the last one of an auto-delete queue."""
@@ -206,6 +225,29 @@ class Declarations:
             record.consumers.discard(consumer)
             record.idle_since = monotonic()
             return record.auto_delete and not record.consumers
+
+    def _follow(self, connection: object) -> None:
+        """Hear of the end of a connection that nobody closes."""
+        if self.delete_abandoned is None or id(connection) in self._connections:
+            return
+        key = id(connection)
+        self._connections[key] = weakref.ref(connection, partial(self._dropped, key))
+
+    def _dropped(
+        self, key: int, _: object, exiting: Callable[[], bool] = sys.is_finalizing
+    ) -> None:
+        """A connection was garbage-collected: what was exclusively its own goes with it, and what
+        was to go with its last consumer.
+        """
+        delete = self.delete_abandoned
+        if exiting() or delete is None:
+            return
+        with self._lock:
+            self._connections.pop(key, None)
+            abandoned = [name for name, record in self._queues.items() if record.abandoned]
+        for name in abandoned:
+            delete(name)
+            self.forget_queue(name)
 
     def _drop_unused(self, exchanges: list[str]) -> None:
         pending = list(exchanges)

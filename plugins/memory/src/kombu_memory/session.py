@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import deque
 from math import inf
@@ -50,8 +51,14 @@ class MemorySession:
         self.waiting = False
         self._interrupted = False
         self._bell = Bell()
+        # The same object for every queue, by which it is found again when the session ends.
         # What the queues have of the session: a connection that is dropped is not kept by them.
         self._watching: weakref.ref[Watcher] = weakref.ref(self)
+
+    def __del__(self, _exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+        # A session that is dropped without being closed: what it was told of, others may wait for.
+        if self._queues and not _exiting():
+            self._unwatch()
 
     # -- queues ------------------------------------------------------------------------------
 

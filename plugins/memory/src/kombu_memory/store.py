@@ -46,6 +46,8 @@ class Store:
 
     def __init__(self) -> None:
         self.declarations = Declarations(new_table)
+        # Queues may outlive a connection here that is dropped without being closed.
+        self.declarations.delete_abandoned = self.delete
         self.queues: dict[str, Queue] = {}
         self.tokens: Iterator[int] = itertools.count(1)
         #: Backends whose claims end by themselves, and whether there ever were any.
