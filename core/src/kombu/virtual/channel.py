@@ -73,7 +73,7 @@ class Channel(DocumentedChannel, native=True):
             connection, session, declarations, receiver, self._rules, self._vhost
         )
         self._consumers = Consumers(session, declarations, receiver)
-        self._settling = Settling(connection, self._settle, receiver)
+        self._settling = Settling(connection, self._settle, receiver, declarations)
         self._ledger = self._settling.ledger
         self._publisher = self._new_publisher(connection)
 
@@ -413,6 +413,22 @@ class Channel(DocumentedChannel, native=True):
     def basic_nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True) -> None:
         """RabbitMQ's basic.nack: refuse a delivery, or all up to and including it."""
         self._settling.reject(self._take(delivery_tag, multiple), requeue)
+
+    def basic_requeue(self, delivery_tag: int, delay: float | None = None) -> None:
+        """Give a delivery back to its queue after `delay` seconds; not a verb of AMQP.
+
+        `None` stands for what the queue's back-off says (``x-requeue-backoff``, or the transport
+        option ``requeue_backoff``), 0 for at once.
+
+        Raises:
+            ChannelError: 406 where the tag names no unsettled delivery of this channel; 540 where
+                the transport can't delay.
+            LeaseLost: The claim was lost meanwhile; the message belongs to another.
+        """
+        if delay and not self.connection.capabilities.delay:
+            # Before it is taken out of the ledger.
+            raise refusals.no_delay(self.connection.driver_name, "Basic.reject")
+        self._settling.requeue(self._take(delivery_tag, multiple=False), delay)
 
     def basic_recover(self, requeue: bool = False) -> None:
         """Redeliver what is unsettled: to whoever comes first, or to the same consumers."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kombu.exchange_types import Table
     from kombu.transport.backend import Binding
 
+    from .backoff import Backoff
     from .consumer import Consumer
 
 __all__ = ("Declarations", "QueueRecord", "RouteCache")
@@ -43,9 +44,11 @@ class RouteCache(dict[tuple[str, str], Any]):
 class QueueRecord:
     """What the core itself knows of a declared queue; the rest is the store's."""
 
-    __slots__ = ("_owner", "auto_delete", "consumers", "idle_since", "was_consumed")
+    __slots__ = ("_owner", "auto_delete", "backoff", "consumers", "idle_since", "was_consumed")
 
-    def __init__(self, auto_delete: bool, owner: object | None) -> None:
+    def __init__(self, auto_delete: bool, owner: object | None, backoff: Backoff | None) -> None:
+        #: How long a message waits that comes back.
+        self.backoff = backoff
         self.auto_delete = auto_delete
         #: Whether it ever had a consumer.
         self.was_consumed = False
@@ -177,7 +180,13 @@ class Declarations:
         """What is known of a queue, `None` where nobody declared it here."""
         return self._queues.get(name)
 
-    def add_queue(self, name: str, auto_delete: bool, owner: object | None) -> QueueRecord:
+    def add_queue(
+        self,
+        name: str,
+        auto_delete: bool,
+        owner: object | None,
+        backoff: Backoff | None = None,
+    ) -> QueueRecord:
         """Remember a declared queue; the first declaration stands.
 
         `owner` is the connection that an exclusive queue belongs to.
@@ -185,7 +194,7 @@ class Declarations:
         with self._lock:
             record = self._queues.get(name)
             if record is None:
-                record = self._queues[name] = QueueRecord(auto_delete, owner)
+                record = self._queues[name] = QueueRecord(auto_delete, owner, backoff)
                 if owner is not None:
                     self._follow(owner)
                 # Routes to a queue without options may have been made before it had some.
@@ -201,6 +210,11 @@ class Declarations:
         """The exclusive queues of a connection."""
         with self._lock:
             return [name for name, record in self._queues.items() if record.owner is owner]
+
+    def backoff(self, queue: str) -> Backoff | None:
+        """How long messages wait that come back to a queue; `None` where it does not say."""
+        record = self._queues.get(queue)
+        return None if record is None else record.backoff
 
     def consumer_count(self, queue: str) -> int:
         """How many consumers a queue has on the connections of this store."""

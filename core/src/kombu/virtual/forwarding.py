@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Delivery
 
+    from .sessions import Settle
     from .transport import Transport
 
 __all__ = ("Forwarder",)
@@ -37,12 +38,15 @@ class Forwarder:
         # A store that keeps no declarations has no queue with a dead-letter exchange.
         self._keeps_declarations = bool(transport.capabilities.queue_specs)
 
-    def bury(self, delivery: Delivery, reason: str) -> Sequence[Delivery]:
+    def bury(
+        self, delivery: Delivery, reason: str, settle: Settle | None = None
+    ) -> Sequence[Delivery]:
         """Forward or drop a message, and acknowledge it; return the claims that were lost.
 
         Args:
             delivery: The message, claimed.
             reason: ``rejected``, ``expired``, ``maxlen`` or ``delivery_limit``.
+            settle: Acknowledges it, where that is not the connection's session.
         """
         transport = self._transport
         deadline = transport.deadline()
@@ -59,10 +63,10 @@ class Forwarder:
             )
             queues = without_cycles(letter, reason, targets)
             try:
-                if self._move is not None and queues:
+                if self._move is not None and settle is None and queues:
                     items = [(queue, letter) for queue in queues]
                     return () if self._move(delivery, items, deadline) else (delivery,)
                 transport.routes.put_into(queues, letter, deadline)
             except PublishRefused:
                 pass  # full, and dead letters are not worth blocking for: as on RabbitMQ
-        return transport.settle((delivery,), (), None)
+        return (settle or transport.settle)((delivery,), (), None)

@@ -301,6 +301,15 @@ class OverlaidChannel(Channel, native=True):
         for tag in self._up_to(delivery_tag) if multiple else [delivery_tag]:
             self.basic_reject(tag, requeue)
 
+    def basic_requeue(self, delivery_tag: Any, delay: float | None = None) -> None:
+        """Have ``QoS.reject`` called; with a delay only what the backend claimed goes back."""
+        if not delay:
+            self.basic_reject(delivery_tag, requeue=True)
+        elif isinstance(self._ledger.get(delivery_tag), RawDelivery):
+            raise refusals.no_delay(self.connection.driver_name, "Basic.reject")
+        else:
+            super().basic_requeue(delivery_tag, delay)
+
     def basic_recover(self, requeue: bool = False) -> None:
         """Have ``QoS.restore_unacked`` called, or deliver again to the same consumers."""
         if requeue:

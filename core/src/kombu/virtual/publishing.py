@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import ChannelError, DecodeError, UndeliverableError
 from kombu.transport.backend import QueueSpec
 
+from . import refusals
 from .arguments import milliseconds
 from .envelope import from_payload
 from .spi import undeliverable
@@ -112,6 +113,8 @@ class Publisher:
         expiration = envelope.properties.get("expiration")
         delay = envelope.headers.pop(DELAY, 0)
         if delay:
+            if not transport.capabilities.delay:
+                raise refusals.no_delay(transport.driver_name, "Basic.publish")
             envelope.not_before = transport.now() + milliseconds(DELAY, delay)
         if expiration is not None:
             # Counted from when the message enters its queue.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kombu.transport.backend import Binding
 
 from . import refusals
-from .arguments import check_equivalent, queue_spec
+from .arguments import backoff, check_equivalent, queue_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +91,12 @@ class QueueVerbs:
         standing, ready = self._session.declare_queue(wanted, deadline)
         if self._transport.capabilities.queue_specs:
             check_equivalent(standing, wanted, self._vhost)
-        self._declarations.add_queue(name, auto_delete, self._transport if exclusive else None)
+        self._declarations.add_queue(
+            name,
+            auto_delete,
+            self._transport if exclusive else None,
+            backoff(standing.arguments, self._transport.options.requeue_backoff_max),
+        )
         return self._answer(name, ready)
 
     def may_create(self, name: str, deadline: float) -> None:

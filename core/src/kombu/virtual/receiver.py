@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .channel import Channel
     from .consumer import Consumer
+    from .inspection import Inspector
     from .leases import LeaseKeeper
     from .upkeep import Upkeep
 
@@ -48,6 +49,7 @@ class Receiver:
         batch: The most to fetch at once where no prefetch limit says less.
         upkeep: What has to be done before messages are fetched, if anything.
         keeper: Renews what is fetched, where claims end by themselves.
+        inspector: Looks at what was fetched, where the store can't tell all about it.
 
     `wait` may be called by several threads; each gets different messages.
     """
@@ -59,7 +61,9 @@ class Receiver:
         batch: int,
         upkeep: Upkeep | None = None,
         keeper: LeaseKeeper | None = None,
+        inspector: Inspector | None = None,
     ) -> None:
+        self._inspector = inspector
         self._keeper = keeper
         self._upkeep = upkeep
         self._open_session = open_session
@@ -187,6 +191,8 @@ class Receiver:
         keeper = self._keeper
         if keeper is not None and not keeper.running:
             keeper.start_for(deliveries)
+        if self._inspector is not None:
+            deliveries = self._inspector.passed(deliveries)
         self._fetched_at = monotonic()
         strays = demand.assign(deliveries, self.arrived)
         if strays:

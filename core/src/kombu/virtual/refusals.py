@@ -29,6 +29,7 @@ __all__ = (
     "in_use",
     "invalid_x_match",
     "locked",
+    "no_delay",
     "no_exchange",
     "no_queue",
     "not_exclusive",
@@ -52,6 +53,7 @@ METHODS = {
     "Basic.publish": (60, 40),
     "Basic.get": (60, 70),
     "Basic.ack": (60, 80),
+    "Basic.reject": (60, 90),
 }
 
 
@@ -190,6 +192,17 @@ def unknown_tag(
         METHODS["Basic.ack"],
         "Basic.ack",
         406,
+    )
+
+
+def no_delay(transport: str, method: str) -> ChannelError:
+    """540: the store can only deliver at once."""
+    return ChannelError(
+        f"NOT_IMPLEMENTED - the {transport} transport can't delay messages: publish and requeue "
+        "without a delay, or use a transport that can (docs/queues.md)",
+        METHODS.get(method),
+        method,
+        540,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kombu.transport.backend import Release
 
 from . import refusals
+from .backoff import Backoff
 from .deadletter import FIRST_SEEN
 from .ledger import Ledger
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Delivery
 
     from .consumer import Consumer
+    from .declarations import Declarations
     from .receiver import Receiver
     from .sessions import Settle
     from .transport import Transport
@@ -30,13 +32,27 @@ class Settling:
         transport: The channel's connection.
         settle: Tells the store (`kombu.transport.backend.Leasing.settle`).
         receiver: Told where a consumer has room again.
+        declarations: Know the back-off of each queue.
     """
 
-    def __init__(self, transport: Transport, settle: Settle, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        settle: Settle,
+        receiver: Receiver,
+        declarations: Declarations,
+    ) -> None:
         self._transport = transport
         self._settle = settle
         self._receiver = receiver
+        self._declarations = declarations
+        options = transport.options
+        self._backoff: Backoff | None = None
+        if options.requeue_backoff:
+            self._backoff = Backoff(options.requeue_backoff, options.requeue_backoff_max)
         self._bury = transport.forwarder.bury
+        # A third party's channel settles what it found by itself.
+        self._own_settle = None if settle == transport.settle else settle
         #: Unsettled deliveries by tag.
         self.ledger: Ledger[Delivery] = Ledger()
         #: How many of them came by ``basic_get``: no consumer's window counts them.
@@ -49,14 +65,21 @@ class Settling:
     def reject(self, deliveries: Sequence[Delivery], requeue: bool) -> None:
         """Refuse: requeue, or send to the dead letters; raises as `acknowledge` does."""
         if requeue:
-            self._settle_all((), [self._release(delivery) for delivery in deliveries])
+            self.requeue(deliveries)
             return
         lost: list[Delivery] = []
         for delivery in deliveries:
-            lost += self._bury(delivery, "rejected")
+            lost += self._bury(delivery, "rejected", self._own_settle)
             self.make_room(delivery)
         if lost:
             raise refusals.claim_lost(lost)
+
+    def requeue(self, deliveries: Sequence[Delivery], delay: float | None = None) -> None:
+        """Give back to the queue, after `delay` seconds, or as long as the queue's back-off says.
+
+        Raises as `acknowledge` does.
+        """
+        self._settle_all((), [self._release(delivery, delay) for delivery in deliveries])
 
     def recover(self, consumers: Container[Consumer | None] | None) -> None:
         """Give everything back to its queue, or hand what is of `consumers` to them once more."""
@@ -98,14 +121,18 @@ class Settling:
         held = sum(1 for d in list(self.ledger.values()) if d.consumer is consumer)
         return held + self._receiver.unseen(consumer=consumer)
 
-    def _release(self, delivery: Delivery) -> Release:
+    def _release(self, delivery: Delivery, delay: float | None) -> Release:
         """A delivery on its way back to its queue, later each time where that is asked for."""
         delivery.envelope.headers.setdefault(FIRST_SEEN, int(self._transport.now()))
-        options = self._transport.options
-        if not options.requeue_backoff:
-            return Release(delivery)
-        pause = options.requeue_backoff * 2.0 ** min(delivery.count, 30)
-        return Release(delivery, delay=min(pause, options.requeue_backoff_max))
+        capabilities = self._transport.capabilities
+        if delay is None:
+            backoff = self._declarations.backoff(delivery.queue) or self._backoff
+            delay = 0.0
+            if backoff is not None and capabilities.delay:
+                delay = backoff.pause(delivery.count)
+        if capabilities.max_delay is not None:
+            delay = min(delay, capabilities.max_delay)
+        return Release(delivery, delay=delay)
 
     def _settle_all(self, acks: Sequence[Delivery], releases: Sequence[Release]) -> None:
         if not acks and not releases:

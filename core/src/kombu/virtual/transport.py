@@ -35,6 +35,7 @@ from .channel import Channel
 from .channel import Channel as VirtualChannel
 from .declarations import Declarations
 from .forwarding import Forwarder
+from .inspection import Inspector
 from .leases import LeaseKeeper
 from .management import Management
 from .receiver import Receiver
@@ -158,12 +159,17 @@ class Transport(base.Transport):
             if told is not None or capabilities.maintenance_interval is not None:
                 self.upkeep = Upkeep(self, told, capabilities.maintenance_interval)
             self.keeper = self._new_keeper(backend)
+            inspector: Inspector | None = None
+            if capabilities.max_delay is not None or capabilities.message_ttl is not True:
+                inspector = Inspector(self, capabilities.max_delay)
+            self._inspector = inspector
             self.receiver = Receiver(
                 partial(self.open_session, Role.RECEIVE),
                 self._give_back,
                 capabilities.fetch_batch,
                 self.upkeep,
                 self.keeper,
+                inspector,
             )
             self._arrived = self.receiver.arrived
             self._source: Receiver | Rota = self.receiver
@@ -318,6 +324,8 @@ class Transport(base.Transport):
             deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
         if self.keeper is not None and not self.keeper.running:
             self.keeper.start_for(deliveries)
+        if self._inspector is not None:
+            deliveries = self._inspector.passed(deliveries)
         return deliveries[0] if deliveries else None
 
     def keep_up(self) -> None:
