@@ -245,6 +245,13 @@ class BroadcastSession(LeasedSession):
             if queue not in queues:
                 queues.append(queue)
 
+    def unsubscribe(self, queue: str, exchange: str, deadline: float) -> None:
+        with self.server.lock:
+            self.server.enter("unsubscribe")
+            queues = self.server.subscribers.get(exchange, [])
+            if queue in queues:
+                queues.remove(queue)
+
 
 class LeasedBackend:
     """A connection to the server of that host name."""

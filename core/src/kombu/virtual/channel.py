@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Delivery, Session
 
+    from .publishing import Route
     from .transport import Transport
 
 __all__ = ("Channel", "UndeliverableWarning", "queue_declare_ok_t")
@@ -68,7 +69,7 @@ class Channel(DocumentedChannel, native=True):
         session, declarations, receiver = self._session, self._declarations, self._receiver
         strict = bool(connection.options.strict)
         self._rules = Rules(declarations, connection, self._vhost, strict)
-        self._exchanges = ExchangeVerbs(declarations, self._rules, self._vhost)
+        self._exchanges = ExchangeVerbs(connection, declarations, self._rules, self._vhost)
         self._queues = QueueVerbs(
             connection, session, declarations, receiver, self._rules, self._vhost
         )
@@ -210,7 +211,7 @@ class Channel(DocumentedChannel, native=True):
         """Undo `queue_bind`; unknown bindings are ignored."""
         self._check_open("Queue.unbind")
         self._rules.may_use(queue, "Queue.unbind")
-        self._queues.unbind(queue, exchange, routing_key or "", arguments or None)
+        self._queues.unbind(queue, exchange, routing_key or "", arguments or None, self._deadline())
 
     def queue_delete(
         self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
@@ -280,7 +281,7 @@ class Channel(DocumentedChannel, native=True):
 
     def _resolve(
         self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
-    ) -> tuple[Callable[[Envelope], None], ...]:
+    ) -> Route:
         self._check_open("Basic.publish")
         self._rules.exchange_exists(exchange, "Basic.publish")
         if (mandatory or self._rules.strict) and not exchange and not self._exists(routing_key):

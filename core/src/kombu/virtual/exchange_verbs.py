@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .declarations import Declarations
     from .rules import Rules
+    from .transport import Transport
 
 __all__ = ("ExchangeVerbs",)
 
@@ -22,12 +23,16 @@ class ExchangeVerbs:
     """Declares, deletes and binds exchanges for one channel.
 
     Args:
+        transport: The connection, where the store broadcasts by itself.
         declarations: What the connections of the store declared.
         rules: What the channel may do.
         vhost: The virtual host, for messages.
     """
 
-    def __init__(self, declarations: Declarations, rules: Rules, vhost: str) -> None:
+    def __init__(
+        self, transport: Transport, declarations: Declarations, rules: Rules, vhost: str
+    ) -> None:
+        self._transport = transport
         self._declarations = declarations
         self._rules = rules
         self._vhost = vhost
@@ -42,6 +47,9 @@ class ExchangeVerbs:
         standing = self._declarations.declare_exchange(wanted)
         if not equivalent(standing, wanted):
             raise refusals.exchange_differs(standing, wanted, self._vhost)
+        broadcasting = self._transport.routes.broadcasting
+        if broadcasting is not None:
+            broadcasting.declared(wanted.name, self._transport.deadline())
 
     def may_create(self, name: str) -> None:
         """Raise `ChannelError` (403) where a new exchange would have a name of the broker's."""

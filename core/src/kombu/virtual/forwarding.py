@@ -58,6 +58,10 @@ class Forwarder:
             # A consumer that rejects has seen the message, and nobody counted that.
             seen = delivery.count + (reason == "rejected")
             letter = forward(delivery.envelope, delivery.queue, reason, to, transport.now(), seen)
+            broadcasting = transport.routes.broadcasting
+            if broadcasting is not None and broadcasting.applies(letter.exchange):
+                broadcasting.send(letter, deadline)
+                return (settle or transport.settle)((delivery,), (), None)
             targets = transport.declarations.targets(
                 letter.exchange, letter.routing_key, letter.headers
             )

@@ -27,11 +27,11 @@ from .qos import QoS as VirtualQoS
 from .receiver import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from kombu.transport.backend import Delivery, Envelope, Session
 
-    from .publishing import Publisher
+    from .publishing import Publisher, Route
     from .queue_verbs import queue_declare_ok_t
     from .transport import Transport
 
@@ -161,7 +161,7 @@ class OverlaidChannel(Channel, native=True):
 
     def _resolve(
         self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
-    ) -> tuple[Callable[[Envelope], None], ...]:
+    ) -> Route:
         self._check_open("Basic.publish")
         if mandatory and not exchange and not self._exists(routing_key):
             return ()

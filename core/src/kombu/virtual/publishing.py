@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .declarations import Declarations
     from .transport import Transport
 
-    Route = tuple[Callable[[Envelope], None], ...]
+    Route = tuple[Callable[[Envelope], bool | None], ...]
 
 __all__ = ("DELAY", "Publisher", "to_envelope")
 
@@ -63,33 +63,32 @@ class Publisher:
         if not route:
             self._unroutable(envelope, mandatory)
         elif timeout is None:
-            for put in route:
-                put(envelope)
-        else:
-            self._transport.routes.put_within(envelope, monotonic() + timeout)
+            sent = [put(envelope) for put in route]
+            if sent == [False]:
+                self._unroutable(envelope, mandatory)
+        elif not self._transport.routes.send(envelope, monotonic() + timeout):
+            self._unroutable(envelope, mandatory)
 
     def timed(
         self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
     ) -> None:
         """The way of the messages that expire, or that are to be delivered later."""
         self._set_times(envelope)
-        targets: Sequence[str] = self._declarations.targets(
-            envelope.exchange, envelope.routing_key, envelope.headers
-        )
-        if mandatory and not self._may_have_queue(envelope):
-            targets = ()
-        if not targets:
-            self._unroutable(envelope, mandatory)
-            return
         deadline = self._transport.deadline() if timeout is None else monotonic() + timeout
-        self._transport.routes.put_into(targets, envelope, deadline)
+        fits = not mandatory or self._may_have_queue(envelope)
+        if not fits or not self._transport.routes.send(envelope, deadline):
+            self._unroutable(envelope, mandatory)
 
     def batch(self, messages: Sequence[Envelope]) -> list[tuple[int, Exception]]:
         """Publish messages in one step; returns the positions of those refused, and why."""
         items: list[tuple[str, Envelope]] = []
         positions: list[int] = []
+        broadcasting = self._transport.routes.broadcasting
         for position, envelope in enumerate(messages):
             self._set_times(envelope)
+            if broadcasting is not None and broadcasting.applies(envelope.exchange):
+                broadcasting.send(envelope, self._transport.deadline())
+                continue
             targets = self._declarations.targets(
                 envelope.exchange, envelope.routing_key, envelope.headers
             )

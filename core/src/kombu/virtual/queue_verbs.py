@@ -122,14 +122,27 @@ class QueueVerbs:
             self.must_exist(queue, "Queue.bind", deadline)
         self._rules.may_bind(exchange or "", arguments, "Queue.bind")
         if exchange:
-            self._declarations.bind(Binding(exchange, queue, key, arguments))
+            binding = Binding(exchange, queue, key, arguments)
+            self._declarations.bind(binding)
+            broadcasting = self._transport.routes.broadcasting
+            if broadcasting is not None:
+                broadcasting.bound(binding, deadline)
 
     def unbind(
-        self, queue: str, exchange: str | None, key: str, arguments: Mapping[str, Any] | None
+        self,
+        queue: str,
+        exchange: str | None,
+        key: str,
+        arguments: Mapping[str, Any] | None,
+        deadline: float,
     ) -> None:
         """Undo `bind`; unknown bindings are ignored."""
         if exchange:
-            self._declarations.unbind(Binding(exchange, queue, key, arguments))
+            binding = Binding(exchange, queue, key, arguments)
+            self._declarations.unbind(binding)
+            broadcasting = self._transport.routes.broadcasting
+            if broadcasting is not None:
+                broadcasting.unbound(binding, deadline)
 
     def delete(self, queue: str, if_unused: bool, if_empty: bool, deadline: float) -> int:
         """Delete a queue; raises `ChannelError` (406) where it is in use, or not empty."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from kombu.transport.backend import Broadcast
+
+from .broadcasting import Broadcasting
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -12,7 +16,8 @@ if TYPE_CHECKING:
 
     from .declarations import Declarations
 
-    Put = Callable[[Envelope], None]
+    #: False says that nobody was there to get it.
+    Put = Callable[[Envelope], bool | None]
 
 __all__ = ("Routes",)
 
@@ -32,6 +37,10 @@ class Routes:
         self, session: Session, declarations: Declarations, deadline: Callable[[], float]
     ) -> None:
         self._session = session
+        #: What the store sends to its subscribers by itself, where it can.
+        self.broadcasting: Broadcasting | None = None
+        if isinstance(session, Broadcast):
+            self.broadcasting = Broadcasting(session, declarations)
         self._declarations = declarations
         self._deadline = deadline
         #: Routes that were resolved and still stand; publishing looks here first.
@@ -41,6 +50,8 @@ class Routes:
 
     def resolve(self, exchange: str, routing_key: str, headers: dict[str, Any]) -> tuple[Put, ...]:
         """What to call with an envelope to store it wherever a route leads."""
+        if self.broadcasting is not None and self.broadcasting.applies(exchange):
+            return (self._broadcast,)
         return cast(
             "tuple[Put, ...]",
             self._declarations.resolve(self.known, exchange, routing_key, headers, self._build),
@@ -58,12 +69,19 @@ class Routes:
     def _put(self, queues: Sequence[str], envelope: Envelope) -> None:
         self.put_into(queues, envelope, self._deadline())
 
-    def put_within(self, envelope: Envelope, deadline: float) -> None:
-        """Route and store an envelope by `deadline`."""
+    def _broadcast(self, envelope: Envelope) -> bool:
+        return self.send(envelope, self._deadline())
+
+    def send(self, envelope: Envelope, deadline: float) -> bool:
+        """Route and store an envelope by `deadline`; whether it fits any queue."""
+        broadcasting = self.broadcasting
+        if broadcasting is not None and broadcasting.applies(envelope.exchange):
+            return broadcasting.send(envelope, deadline)
         targets = self._declarations.targets(
             envelope.exchange, envelope.routing_key, envelope.headers
         )
         self.put_into(targets, envelope, deadline)
+        return bool(targets)
 
     def put_into(self, queues: Sequence[str], envelope: Envelope, deadline: float) -> None:
         """Store an envelope in each of `queues` by `deadline`; raises what the store refused."""
