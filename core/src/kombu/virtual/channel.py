@@ -453,12 +453,16 @@ class Channel(DocumentedChannel, native=True):
             prefetch_size: A bound in bytes, which brokers do not support; ignored.
             prefetch_count: The number of deliveries, 0 for no limit.
             apply_global: Bound all consumers of the channel together, otherwise each on its own.
-                Consumers that are there already are bound, too.
+                Consumers that are there already are bound, too, unless the connection is `strict`.
         """
         self._check_open("Basic.qos")
         if apply_global:
             self.prefetch_limit = prefetch_count
         else:
+            self._consumers.limit = prefetch_count
+            if self._rules.strict:
+                # As on RabbitMQ: it is for the consumers to come.
+                return
             self._consumers.limit_each(prefetch_count, self._settling.held_by)
         self._consumers.limits_changed()
         # What was fetched under the old limits may be more than the new ones allow.

@@ -74,6 +74,12 @@ class Consumer:
             return 0
         return UNLIMITED if self.no_ack else self.window.free
 
+    @property
+    def whole_room(self) -> int:
+        """How many more messages it could have now, by its own window and by its channel's."""
+        room = self.room
+        return room if self.no_ack or not room else min(room, self.channel.prefetch_room)
+
 
 class CancelNotice:
     """Stands among the deliveries for a consumer that the broker cancelled (RabbitMQ's

@@ -63,8 +63,7 @@ class Consumers(dict[str, Consumer]):
             self._receiver.cancelled(consumer)
 
     def limit_each(self, count: int, held_by: Callable[[Consumer], int]) -> None:
-        """Bound how many unsettled deliveries each may have, those that are here included."""
-        self.limit = count
+        """Bound how many unsettled deliveries each of those that are here may have."""
         for consumer in list(self.values()):
             consumer.window.used = held_by(consumer)
             consumer.window.limit = count

@@ -221,6 +221,13 @@ class Declarations:
         record = self._queues.get(queue)
         return 0 if record is None else len(record.consumers)
 
+    def room(self, queue: str) -> int:
+        """How many more messages the consumers of a queue could have at once."""
+        record = self._queues.get(queue)
+        if record is None:
+            return 0
+        return sum(consumer.whole_room for consumer in list(record.consumers))
+
     def consumer_added(self, consumer: Consumer) -> None:
         """Note a consumer of its queue."""
         with self._lock:

@@ -97,7 +97,7 @@ class Store:
             queue = self.queues.get(name) or self._undeclared.get(name)
             if queue is None:
                 queue = self._undeclared[name] = Queue(
-                    QueueSpec(name), self.schedule, now, self.bury
+                    QueueSpec(name), self.schedule, now, self.bury, self.declarations.room
                 )
             return queue
 
