@@ -7,7 +7,7 @@ What a verb needs beyond itself is elsewhere: `kombu.virtual.exchange_verbs`, `q
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.exceptions import ChannelError
 from kombu.transport.backend import Envelope
@@ -50,6 +50,8 @@ class Channel(DocumentedChannel, native=True):
     """
 
     takes_envelopes = True
+    #: What carries the verbs about queues out.
+    queue_verbs: ClassVar[type[QueueVerbs]] = QueueVerbs
     #: Whether the channel returns what it held in a way of its own when it is closed.
     gives_back_itself = False
 
@@ -70,7 +72,7 @@ class Channel(DocumentedChannel, native=True):
         strict = bool(connection.options.strict)
         self._rules = Rules(declarations, connection, self._vhost, strict)
         self._exchanges = ExchangeVerbs(connection, declarations, self._rules, self._vhost)
-        self._queues = QueueVerbs(
+        self._queues = self.queue_verbs(
             connection, session, declarations, receiver, self._rules, self._vhost
         )
         self._consumers = Consumers(session, declarations, receiver)

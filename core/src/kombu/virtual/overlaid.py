@@ -24,6 +24,7 @@ from .message import from_delivery
 from .overlaid_publishing import OverlaidPublisher, OverlaidRoutes
 from .overlay import OverlaySession, RawDelivery
 from .qos import QoS as VirtualQoS
+from .queue_verbs import QueueVerbs
 from .receiver import Receiver
 
 if TYPE_CHECKING:
@@ -62,12 +63,25 @@ def overlaid(cls: Any) -> Any:
     return made
 
 
+class OverlaidQueueVerbs(QueueVerbs):
+    """As 5.7 has it, ``_has_queue`` is asked by passive declarations alone: where an empty queue
+    can't be told from none, one can still be consumed from.
+    """
+
+    def must_exist(self, name: str, method: str, deadline: float) -> None:
+        """Raise `ChannelError` (404) where there is no such queue, unless it is for messages."""
+        if not method.startswith("Basic."):
+            super().must_exist(name, method, deadline)
+
+
 class OverlaidChannel(Channel, native=True):
     """A channel whose class overrides some of `kombu.virtual.spi.OVERRIDABLE`."""
 
     gives_back_itself = True
 
     takes_envelopes = False
+
+    queue_verbs = OverlaidQueueVerbs
 
     #: What to ask for at the next look; see `_active_queues`.
     _wanted: list[str] | None = None
