@@ -211,6 +211,57 @@ def test_what_kills_every_consumer_ends_with_the_dead_letters(
     assert waiting(connection, "q") == []
 
 
+def test_backing_off_ends_with_the_delivery_limit(connect: Callable[..., Connection]) -> None:
+    connection = connect(transport_options={"requeue_backoff": 0.01})
+    graves = poisoned(connection, limit=2)
+    inbox = Inbox(connection, Queue("q", no_declare=True))
+    for returned in range(1, 4):
+        inbox.drain(returned)
+        inbox.messages[-1].requeue()
+    letter = graves.get()
+    assert letter.headers["x-death"][0]["reason"] == "delivery_limit"
+    assert letter.headers["x-deliveries"] == 3
+    inbox.drain()
+    assert len(inbox.messages) == 3
+
+
+def test_what_waits_for_its_queue_goes_with_it(connection: Connection) -> None:
+    inbox = backing_off(connection)
+    inbox.messages[0].requeue(delay=0.05)
+    queue = Queue("q")(connection)
+    queue.delete()
+    sleep(0.1)
+    queue.declare()
+    assert waiting(connection, "q") == []
+
+
+@pytest.mark.parametrize("overflow", ["reject-publish", "reject-publish-dlx", "drop-head"])
+def test_a_delayed_message_that_finds_no_room_is_a_dead_letter(
+    connection: Connection, overflow: str
+) -> None:
+    graves = Queue("graves", Exchange("dead", "fanout"))(connection)
+    graves.declare()
+    arguments = {"x-overflow": overflow, "x-max-length": 1, "x-dead-letter-exchange": "dead"}
+    Queue("q", queue_arguments=arguments)(connection).declare()
+    publish(connection, "q", "late", delay=0.05)
+    publish(connection, "q", "early")
+    sleep(0.1)
+    stays, dies = ("late", "early") if overflow == "drop-head" else ("early", "late")
+    assert waiting(connection, "q") == [stays]
+    letter = graves.get()
+    assert letter.payload == dies
+    assert letter.headers["x-death"][0]["reason"] == "maxlen"
+
+
+def test_a_message_that_was_accepted_comes_back_to_a_full_queue(connection: Connection) -> None:
+    inbox = backing_off(connection, **{"x-overflow": "reject-publish", "x-max-length": 1})
+    inbox.consumer.cancel()
+    publish(connection, "q", "new")
+    inbox.messages[0].requeue(delay=0.05)
+    sleep(0.1)
+    assert waiting(connection, "q") == ["new", "m"]
+
+
 def test_what_is_refused_after_some_tries_tells_how_many(connection: Connection) -> None:
     graves = poisoned(connection, limit=10)
     inbox = Inbox(connection, Queue("q", no_declare=True)).drain(1)

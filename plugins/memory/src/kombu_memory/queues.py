@@ -191,9 +191,7 @@ class Queue:
             front: Where it was; otherwise behind the others.
             position: The token of the claim that ends: the order in which messages left.
         """
-        limit = self.spec.delivery_limit
-        if limit is not None and envelope.count > limit:
-            self._bury(self, envelope, "delivery_limit")
+        if self.came_too_often(envelope):
             return
         if envelope.wire is None:
             # Kept over further claims: where the message was when it left for the first time.
@@ -213,6 +211,14 @@ class Queue:
                     self._watch_head()
         if self.watchers:
             self.ring()
+
+    def came_too_often(self, envelope: Envelope) -> bool:
+        """Whether a message was delivered as often as may be: then it is a dead letter now."""
+        limit = self.spec.delivery_limit
+        if limit is None or envelope.count <= limit:
+            return False
+        self._bury(self, envelope, "delivery_limit")
+        return True
 
     def _insert(self, envelope: Envelope, front: bool) -> None:
         items = self.items

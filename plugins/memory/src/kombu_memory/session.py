@@ -321,7 +321,7 @@ class MemorySession:
                 continue  # deleted meanwhile, and its messages with it
             envelope = release.delivery.envelope
             if release.delay > 0:
-                self._store.delay(queue.name, envelope, release.delay)
+                self._store.return_later(queue, envelope, release.delay)
             elif release.front:
                 queue.give_back(envelope, position=release.delivery.token)
         for release in back:
