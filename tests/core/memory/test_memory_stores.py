@@ -166,14 +166,14 @@ def test_after_a_fork_nothing_of_the_parent_is_held(url: str) -> None:
         Queue("q")(inbox.channel).get()
         inbox.drain(8)
         transport = connection.transport
-        locks = (transport._lock, transport._getting, transport.receiver._fetching)
+        locks = (transport._lock, transport.getter.lock, transport.receiver._fetching)
         transport.forked()
         assert inbox.channel._ledger == {}
         assert not transport.receiver.arrived
         assert transport._backend.claims == {}
         for held, fresh in zip(
             locks,
-            (transport._lock, transport._getting, transport.receiver._fetching),
+            (transport._lock, transport.getter.lock, transport.receiver._fetching),
             strict=True,
         ):
             assert fresh is not held

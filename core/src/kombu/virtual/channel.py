@@ -212,7 +212,6 @@ class Channel(DocumentedChannel, native=True):
     ) -> None:
         """Undo `queue_bind`; unknown bindings are ignored."""
         self._check_open("Queue.unbind")
-        self._rules.may_use(queue, "Queue.unbind")
         self._queues.unbind(queue, exchange, routing_key or "", arguments or None, self._deadline())
 
     def queue_delete(

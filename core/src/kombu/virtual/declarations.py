@@ -13,6 +13,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .records import QueueRecord
 from .router import ExchangeSpec, Router, Targets
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .backoff import Backoff
     from .consumer import Consumer
 
-__all__ = ("Declarations", "QueueRecord", "RouteCache")
+__all__ = ("Declarations", "RouteCache")
 
 #: A cache of routes is emptied when it holds this many: routing keys may be unique to a message.
 MAX_ROUTES = 16384
@@ -39,37 +40,6 @@ class RouteCache(dict[tuple[str, str], Any]):
     """
 
     __slots__ = ("__weakref__",)
-
-
-class QueueRecord:
-    """What the core itself knows of a declared queue; the rest is the store's."""
-
-    __slots__ = ("_owner", "auto_delete", "backoff", "consumers", "idle_since", "was_consumed")
-
-    def __init__(self, auto_delete: bool, owner: object | None, backoff: Backoff | None) -> None:
-        #: How long a message waits that comes back.
-        self.backoff = backoff
-        self.auto_delete = auto_delete
-        #: Whether it ever had a consumer.
-        self.was_consumed = False
-        # Weakly, both: the declarations may outlive a connection that is dropped without being
-        # closed.
-        self._owner = None if owner is None else weakref.ref(owner)
-        self.consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
-        #: When the last consumer left, in seconds of `time.monotonic`.
-        self.idle_since = 0.0
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether the queue belonged to a connection, or to consumers, that are gone."""
-        if self._owner is not None and self._owner() is None:
-            return True
-        return self.auto_delete and self.was_consumed and not list(self.consumers)
-
-    @property
-    def owner(self) -> object | None:
-        """The connection that an exclusive queue belongs to, for as long as it lives."""
-        return None if self._owner is None else self._owner()
 
 
 class Declarations:

@@ -139,6 +139,8 @@ class QueueVerbs:
         """Undo `bind`; unknown bindings are ignored."""
         if exchange:
             binding = Binding(exchange, queue, key, arguments)
+            if binding in self._declarations.bindings(exchange):
+                self._rules.may_use(queue, "Queue.unbind")
             self._declarations.unbind(binding)
             broadcasting = self._transport.routes.broadcasting
             if broadcasting is not None:

@@ -25,8 +25,6 @@ from kombu.transport.backend import (
     Release,
     Role,
     Topology,
-    Want,
-    Wants,
 )
 from kombu.transport.options import Options, parse_options
 from kombu.utils.scheduling import FairCycle
@@ -35,6 +33,7 @@ from .channel import Channel
 from .channel import Channel as VirtualChannel
 from .declarations import Declarations
 from .forwarding import Forwarder
+from .getting import Getter
 from .inspection import Inspector
 from .leases import LeaseKeeper
 from .management import Management
@@ -54,10 +53,6 @@ if TYPE_CHECKING:
     from kombu.transport.capabilities import Capabilities
 
 __all__ = ("Transport",)
-
-
-#: How many queues ``basic.get`` remembers; reply queues have names of their own each.
-MAX_GET_WANTS = 256
 
 
 class Transport(base.Transport):
@@ -101,9 +96,6 @@ class Transport(base.Transport):
         self._channel_ids = itertools.count(1)
         self._backend: Backend | None = None
         self._lock = threading.RLock()
-        # A session fetches for one thread at a time, and the command session serves all channels.
-        self._getting = threading.Lock()
-        self._get_wants: dict[tuple[str, bool], Wants] = {}
         # Where a subclass names a state as its class attribute, that one.
         declared = type(self).state
         self.declarations = (
@@ -162,7 +154,6 @@ class Transport(base.Transport):
             inspector: Inspector | None = None
             if capabilities.max_delay is not None or capabilities.message_ttl is not True:
                 inspector = Inspector(self, capabilities.max_delay)
-            self._inspector = inspector
             self.receiver = Receiver(
                 partial(self.open_session, Role.RECEIVE),
                 self._give_back,
@@ -171,6 +162,7 @@ class Transport(base.Transport):
                 self.keeper,
                 inspector,
             )
+            self.getter = Getter(self.session, self.deadline, self.keeper, inspector)
             self._arrived = self.receiver.arrived
             self._source: Receiver | Rota = self.receiver
             _open.add(self)
@@ -203,7 +195,6 @@ class Transport(base.Transport):
     def forked(self) -> None:
         """Called in the child of a fork: the connection stays the parent's."""
         self._lock = threading.RLock()
-        self._getting = threading.Lock()
         self.declarations.forked()
         if self._backend is not None:
             if self.keeper is not None:
@@ -211,6 +202,7 @@ class Transport(base.Transport):
             self._source.forked()
             for channel in self.channels:
                 channel.forked()
+            self.getter.forked()
             self._backend.forked()
 
     def verify_connection(self, connection: Any) -> bool:
@@ -313,20 +305,8 @@ class Transport(base.Transport):
 
     def take_one(self, queue: str, no_ack: bool) -> Delivery | None:
         """Fetch one message without waiting (``basic.get``)."""
-        # Kept, so that a session which prepares for a set of queues need not do it at each call.
-        wants = self._get_wants.get((queue, no_ack))
-        if wants is None:
-            if len(self._get_wants) >= MAX_GET_WANTS:
-                self._get_wants.clear()
-            wants = self._get_wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
         self.keep_up()
-        with self._getting:
-            deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
-        if self.keeper is not None and not self.keeper.running:
-            self.keeper.start_for(deliveries)
-        if self._inspector is not None:
-            deliveries = self._inspector.passed(deliveries)
-        return deliveries[0] if deliveries else None
+        return self.getter.get(queue, no_ack)
 
     def keep_up(self) -> None:
         """Do what is due in the store, before somebody looks at a queue."""
