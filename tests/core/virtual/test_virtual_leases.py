@@ -227,3 +227,52 @@ def test_a_child_of_a_fork_renews_nothing(connect: Callable[..., Connection]) ->
     assert os.waitpid(child, 0)[1] == 0
     sleep(2 * LEASE)
     inbox.messages[0].ack()
+
+
+def test_renewing_does_not_get_in_the_way_of_settling(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two threads: no acknowledgement is refused, nothing comes again, and nobody is warned."""
+    with Connection(url, transport_options={"lease": 30}) as connection:
+        publish(connection, "q", *range(3_000))
+        inbox = Inbox(connection, Queue("q")).drain(3_000)
+        transport = connection.transport
+        stop = threading.Event()
+
+        def renew() -> None:
+            while not stop.is_set():
+                transport.keeper.renew(transport, monotonic() + 1)
+
+        renewing = threading.Thread(target=renew)
+        renewing.start()
+        try:
+            for message in inbox.messages:
+                message.ack()
+        finally:
+            stop.set()
+            renewing.join(PATIENCE)
+        assert transport._backend.claims == {}
+        assert "ran out" not in caplog.text
+
+
+def test_claims_that_end_together_come_back_in_order(url: str) -> None:
+    with (
+        Connection(url, transport_options={"lease": 0.1, "lease_limit": 0}) as connection,
+        Connection(url) as other,
+    ):
+        publish(connection, "q", *range(5))
+        Inbox(connection, Queue("q"), prefetch=5).drain(5)
+        sleep(0.15)
+        assert Inbox(other, Queue("q")).drain(5).payloads == list(range(5))
+
+
+def test_a_claim_that_was_not_renewed_ends_beside_one_that_was(url: str) -> None:
+    options = {"lease": 0.2, "lease_limit": 0}
+    with Connection(url, transport_options=options) as connection, Connection(url) as other:
+        publish(connection, "q", 1, 2)
+        inbox = Inbox(connection, Queue("q"), prefetch=2).drain(2)
+        transport = connection.transport
+        assert transport.session.renew(transport.held()[:1], 30, monotonic() + 1) == []
+        assert get(other, within=PATIENCE).payload == 2
+        assert get(other) is None
+        inbox.messages[0].ack()

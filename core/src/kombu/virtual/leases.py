@@ -135,6 +135,10 @@ class LeaseKeeper:
             self._session = transport.open_session(Role.LEASE, deadline)
         lost: Sequence[Delivery] = self._session.renew(held, self._lease, deadline)
         if lost:
+            # What was settled meanwhile has no claim either, and no trace among what is held.
+            still_held = {id(delivery) for delivery in transport.held()}
+            lost = [delivery for delivery in lost if id(delivery) in still_held]
+        if lost:
             transport.receiver.forget(lost)
             logger.warning(
                 "%d claim(s) ran out before they could be renewed, of queue(s) %s: the messages "

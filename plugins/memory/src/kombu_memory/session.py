@@ -342,13 +342,12 @@ class MemorySession:
         until = now() + seconds
         lost = []
         for delivery in deliveries:
-            claim = self.claims.pop(delivery.token, None)
+            # Never out of the claims, not for a moment: another thread may settle it just now.
+            claim = self.claims.get(delivery.token)
             if claim is None:
                 lost.append(delivery)
             else:
                 claim.lease_until = until
-                # At the end, so that the claims stay in the order in which they run out.
-                self.claims[delivery.token] = claim
         return lost
 
     def maintain(
@@ -379,16 +378,28 @@ class MemorySession:
     def _reclaim(self) -> float | None:
         """Return expired claims to their queues; tells in how many seconds the next one is due."""
         clock = now()
-        for backend in list(self._store.leasing):
-            for token, delivery in list(backend.claims.items()):
-                until = delivery.lease_until
-                if until is None:
-                    continue
-                if until > clock:
-                    return until - clock
-                if backend.claims.pop(token, None) is not None:
-                    return_claim(self._store, delivery)
-        return None
+        backends = list(self._store.leasing)
+        for backend in backends:
+            if backend.next_look <= clock:
+                self._reclaim_of(backend, clock)
+        return min((backend.next_look - clock for backend in backends), default=None)
+
+    def _reclaim_of(self, backend: MemoryBackend, clock: float) -> None:
+        """Return what one connection did not renew, and say when to look again."""
+        # What is claimed from now on ends no earlier than this.
+        earliest = clock + (backend.lease or inf)
+        ended: list[Delivery] = []
+        for delivery in list(backend.claims.values()):
+            until = delivery.lease_until
+            if until is not None and until <= clock:
+                ended.append(delivery)
+            elif until is not None:
+                earliest = min(earliest, until)
+        backend.next_look = earliest
+        # The last one first, so that the first one ends up in front.
+        for delivery in reversed(ended):
+            if backend.claims.pop(delivery.token, None) is not None:
+                return_claim(self._store, delivery)
 
     def _fetch_with_leases(self, limit: int, deadline: float) -> list[Delivery]:
         while True:
