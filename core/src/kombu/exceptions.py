@@ -27,6 +27,7 @@ __all__ = (
     "HttpError",
     "InconsistencyError",
     "KombuError",
+    "LeaseLost",
     "LimitExceeded",
     "MessageStateError",
     "NotBoundError",
