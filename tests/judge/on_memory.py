@@ -21,6 +21,10 @@ __all__ = ("Memory",)
 _PLAIN = {"content_type": "application/data", "content_encoding": "binary"}
 
 
+#: Headers that RabbitMQ does not have: docs/differences.md.
+_OURS = ("x-first-seen", "x-deliveries")
+
+
 class Memory:
     """A store within this process.
 
@@ -260,8 +264,7 @@ def _got(message: Any, consumer: str = "") -> Got:
         body=_text(message),
         exchange=info["exchange"],
         key=info["routing_key"],
-        # What RabbitMQ does not tell: docs/differences.md.
-        headers={k: v for k, v in message.headers.items() if k != "x-first-seen"},
+        headers={k: v for k, v in message.headers.items() if k not in _OURS},
         expiration=properties.get("expiration"),
         priority=properties.get("priority"),
         correlation_id=properties.get("correlation_id"),

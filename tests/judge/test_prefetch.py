@@ -104,7 +104,6 @@ def test_no_limit_is_zero(channel: Channel, queue: str) -> None:
     assert len(receive(channel, 10)) == 10
 
 
-@pytest.mark.differs("A prefetch limit for each consumer holds for those that come after it")
 def test_a_limit_holds_for_the_consumers_that_come_after_it(channel: Channel, queue: str) -> None:
     channel.qos(1)
     first = channel.consume(queue)

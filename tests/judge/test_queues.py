@@ -222,6 +222,7 @@ def test_an_exclusive_queue_is_its_connection_s_alone(
     queue, exchange = name("q"), name("x")
     channel.declare_queue(queue, exclusive=True)
     channel.declare_exchange(exchange, "fanout")
+    channel.bind(queue, exchange, "own")
     other.publish("own", queue)
     expect(other, queue, "own")
     stranger = connect()
@@ -234,10 +235,13 @@ def test_an_exclusive_queue_is_its_connection_s_alone(
         lambda c: c.purge(queue),
         lambda c: c.delete_queue(queue),
         lambda c: c.bind(queue, exchange),
+        lambda c: c.unbind(queue, exchange, "own"),
     ]
     for attempt in attempts:
         with refused(405):
             attempt(stranger.channel())
+    # There is nothing to undo, so nobody minds.
+    stranger.channel().unbind(queue, exchange, "never bound")
     # Anybody may publish to it.
     stranger.channel().publish("strange", queue)
     expect(channel, queue, "strange")

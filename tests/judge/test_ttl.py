@@ -77,7 +77,6 @@ def test_what_has_no_time_to_live_is_dropped_where_nobody_waits(
     assert channel.get(queue) is None
 
 
-@pytest.mark.differs("A time to live of 0 is enough to reach a consumer that waits")
 @pytest.mark.parametrize("way", ["queue", "message"])
 def test_what_has_no_time_to_live_reaches_a_waiting_consumer(
     channel: Channel, name: Callable[[str], str], way: str
@@ -87,6 +86,36 @@ def test_what_has_no_time_to_live_reaches_a_waiting_consumer(
     channel.consume(queue, no_ack=True)
     channel.publish("m", queue, expiration=0 if way == "message" else None)
     assert receive(channel)[0].body == "m"
+
+
+@pytest.mark.parametrize("way", ["queue", "message"])
+def test_what_has_no_time_to_live_reaches_no_more_than_have_room(
+    channel: Channel, name: Callable[[str], str], way: str
+) -> None:
+    queue = name("q")
+    channel.declare_queue(queue, arguments={"x-message-ttl": 0} if way == "queue" else {})
+    channel.qos(1)
+    channel.consume(queue)
+    for body in "abc":
+        channel.publish(body, queue, expiration=0 if way == "message" else None)
+    (first,) = receive(channel)
+    assert first.body == "a"
+    channel.ack(first.tag)
+    receive_nothing(channel)
+
+
+@pytest.mark.parametrize("way", ["queue", "message"])
+def test_what_has_no_time_to_live_does_not_come_back(
+    channel: Channel, other: Channel, name: Callable[[str], str], way: str
+) -> None:
+    queue = name("q")
+    channel.declare_queue(queue, arguments={"x-message-ttl": 0} if way == "queue" else {})
+    tag = channel.consume(queue)
+    channel.publish("m", queue, expiration=0 if way == "message" else None)
+    (held,) = receive(channel)
+    channel.cancel(tag)
+    channel.reject(held.tag, requeue=True)
+    assert other.get(queue) is None
 
 
 def test_an_expired_message_is_never_delivered(

@@ -27,6 +27,7 @@ __all__ = (
     "HttpError",
     "InconsistencyError",
     "KombuError",
+    "LeaseLost",
     "LimitExceeded",
     "MessageStateError",
     "NotBoundError",
@@ -85,6 +86,13 @@ class NotBoundError(KombuError):
 
 class MessageStateError(KombuError):
     """A message was acknowledged, rejected or requeued twice."""
+
+
+class LeaseLost(MessageStateError):
+    """The claim on a message ended before it was settled: it was given to another consumer.
+
+    Nothing is lost; the message may be handled twice.
+    """
 
 
 class LimitExceeded(KombuError):

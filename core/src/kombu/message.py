@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import serialization
-from .exceptions import MessageStateError
+from .exceptions import ChannelError, MessageStateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,13 +150,31 @@ class Message:
             self.channel.basic_reject(self.delivery_tag, requeue=requeue)
             self._state = "REQUEUED" if requeue else "REJECTED"
 
-    def requeue(self) -> None:
+    def requeue(self, delay: float | None = None) -> None:
         """Give the message back to its queue; it may come again to this very consumer.
+
+        Args:
+            delay: Seconds that it waits there before it comes again.  `None`: as long as the
+                queue's back-off says, which is not at all unless somebody asked for one.
 
         Raises:
             MessageStateError: It was acknowledged, rejected or requeued before.
+            ChannelError: 540 where the transport can't delay; the message stays as it is.
         """
-        self.reject(requeue=True)
+        if delay is None:
+            self.reject(requeue=True)
+        elif self._needs_answer():
+            requeue_later = getattr(self.channel, "basic_requeue", None)
+            if requeue_later is None:
+                raise ChannelError(
+                    "NOT_IMPLEMENTED - this broker can't delay a message that it gets back: "
+                    "requeue() without a delay, or publish it again with one and ack it",
+                    (60, 90),
+                    "Basic.reject",
+                    540,
+                )
+            requeue_later(self.delivery_tag, delay)
+            self._state = "REQUEUED"
 
     def _needs_answer(self) -> bool:
         """Whether the broker waits for an answer; raises where it had one already."""

@@ -577,7 +577,7 @@ def test_an_auto_delete_queue_goes_with_its_last_consumer(connection: Connection
 
 
 def test_an_exclusive_queue_is_for_one_connection(connection: Connection, url: str) -> None:
-    queue = Queue("q", exclusive=True)(connection.channel())
+    queue = Queue("q", Exchange("e"), exclusive=True)(connection.channel())
     queue.declare()
     with Connection(url) as other:
         channel = other.channel()

@@ -16,6 +16,7 @@ import pytest
 from brokers import PATIENCE, Inbox, fresh_name, publish, waiting
 
 from kombu import Connection, Consumer, Exchange, Producer, Queue
+from kombu.exceptions import ChannelError
 
 if TYPE_CHECKING:
     from kombu.message import Message
@@ -165,14 +166,14 @@ def test_after_a_fork_nothing_of_the_parent_is_held(url: str) -> None:
         Queue("q")(inbox.channel).get()
         inbox.drain(8)
         transport = connection.transport
-        locks = (transport._lock, transport._getting, transport.receiver._fetching)
+        locks = (transport._lock, transport.getter.lock, transport.receiver._fetching)
         transport.forked()
         assert inbox.channel._ledger == {}
         assert not transport.receiver.arrived
         assert transport._backend.claims == {}
         for held, fresh in zip(
             locks,
-            (transport._lock, transport._getting, transport.receiver._fetching),
+            (transport._lock, transport.getter.lock, transport.receiver._fetching),
             strict=True,
         ):
             assert fresh is not held
@@ -331,7 +332,7 @@ def test_publishing_while_queues_are_bound_and_deleted(url: str) -> None:
 
 def test_a_lease_returns_what_nobody_settled(url: str) -> None:
     with (
-        Connection(url, transport_options={"lease": 0.1}) as connection,
+        Connection(url, transport_options={"lease": 0.1, "lease_limit": 0}) as connection,
         Connection(url) as other,
     ):
         publish(connection, "q", 1)
@@ -342,3 +343,79 @@ def test_a_lease_returns_what_nobody_settled(url: str) -> None:
         assert message.payload == taken.payload
         assert message.delivery_info["redelivered"]
         message.ack()
+
+
+def dropped(url: str, use: Any) -> None:
+    """Use a connection and drop it without closing it."""
+    connection = Connection(url)
+    use(connection)
+    del connection
+    gc.collect()
+
+
+def test_a_dropped_connection_counts_as_no_consumer(url: str) -> None:
+    with Connection(url) as connection:
+        queue = Queue("q")(connection)
+        queue.declare()
+
+        def consume(other: Connection) -> None:
+            Inbox(other, Queue("q"))
+            assert queue.queue_declare(passive=True).consumer_count == 1
+
+        dropped(url, consume)
+        assert queue.queue_declare(passive=True).consumer_count == 0
+
+
+def test_an_auto_delete_queue_goes_with_a_dropped_connection(url: str) -> None:
+    with Connection(url) as connection:
+
+        def consume(other: Connection) -> None:
+            Inbox(other, Queue("q", auto_delete=True))
+            publish(connection, "q", 1)
+
+        dropped(url, consume)
+        with pytest.raises(ChannelError, match="no queue 'q'"):
+            connection.channel().queue_declare("q", passive=True)
+
+
+def test_an_auto_delete_queue_with_another_consumer_stays(url: str) -> None:
+    with Connection(url) as connection:
+        inbox = Inbox(connection, Queue("q", auto_delete=True))
+        dropped(url, lambda other: Inbox(other, Queue("q", auto_delete=True)))
+        publish(connection, "q", 1)
+        assert inbox.drain(1).payloads == [1]
+
+
+def test_an_auto_delete_queue_that_nobody_consumed_stays(url: str) -> None:
+    with Connection(url) as connection:
+        Queue("q", auto_delete=True)(connection).declare()
+        Queue("own", exclusive=True)(connection).declare()
+        dropped(url, lambda other: Inbox(other, Queue("else")))
+        for name in ("q", "own", "else"):
+            connection.channel().queue_declare(name, passive=True)
+
+
+def test_an_exclusive_queue_goes_with_a_dropped_connection(url: str) -> None:
+    with Connection(url) as connection:
+
+        def declare(other: Connection) -> None:
+            Queue("q", Exchange("e", "fanout"), exclusive=True)(other).declare()
+            with pytest.raises(ChannelError, match="RESOURCE_LOCKED"):
+                connection.channel().queue_declare("q", passive=True)
+
+        dropped(url, declare)
+        with pytest.raises(ChannelError, match="no queue 'q'"):
+            connection.channel().queue_declare("q", passive=True)
+        assert connection.channel().list_bindings() == []
+
+
+def test_a_dropped_connection_leaves_no_watcher(url: str) -> None:
+    with Connection(url) as connection:
+        connection.connect()
+
+        def wait(other: Connection) -> None:
+            Inbox(other, Queue("q")).drain()
+            assert len(connection.transport._backend.store.queues["q"].watchers) == 1
+
+        dropped(url, wait)
+        assert not connection.transport._backend.store.queues["q"].watchers

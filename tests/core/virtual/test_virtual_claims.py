@@ -15,7 +15,9 @@ from kombu.exceptions import MessageStateError
 
 def test_a_lost_claim_leaves_no_hole_in_the_prefetch_window() -> None:
     """A consumer whose claim ended gets the next message all the same."""
-    with Connection("memory://lost-claims", transport_options={"lease": 0.1}) as connection:
+    with Connection(
+        "memory://lost-claims", transport_options={"lease": 0.1, "lease_limit": 0}
+    ) as connection:
         queue = connection.SimpleQueue("q")
         for n in range(3):
             queue.put(n)
@@ -40,16 +42,16 @@ def test_a_lost_claim_leaves_no_hole_in_the_prefetch_window() -> None:
 
 def test_basic_get_forgets_queues_in_time() -> None:
     """Reply queues have names of their own each: what is kept by queue has to end."""
-    from kombu.virtual.transport import MAX_GET_WANTS
+    from kombu.virtual.getting import MAX_WANTS
 
     with Connection("memory://many-names") as connection:
         channel = connection.channel()
-        for n in range(MAX_GET_WANTS + 10):
+        for n in range(MAX_WANTS + 10):
             name = f"reply-{n}"
             channel.queue_declare(name)
             assert channel.basic_get(name) is None
             channel.queue_delete(name)
-        assert len(connection.transport._get_wants) <= MAX_GET_WANTS
+        assert len(connection.transport.getter.wants) <= MAX_WANTS
 
 
 def test_the_backend_is_told_of_a_fork() -> None:
@@ -60,7 +62,7 @@ def test_the_backend_is_told_of_a_fork() -> None:
         told: list[int] = []
         transport._backend.forked = lambda: told.append(os.getpid())
         transport._lock.acquire()
-        transport._getting.acquire()
+        transport.getter.lock.acquire()
         transport.receiver._fetching.acquire()
         with warnings.catch_warnings():
             # Python 3.12 warns of every fork beside other threads.
@@ -69,12 +71,12 @@ def test_the_backend_is_told_of_a_fork() -> None:
         if not child:
             well = False
             try:
-                locks = (transport._getting, transport.receiver._fetching)
+                locks = (transport.getter.lock, transport.receiver._fetching)
                 well = told == [os.getpid()] and all(lock.acquire(timeout=1) for lock in locks)
             finally:
                 os._exit(0 if well else 1)
         transport.receiver._fetching.release()
-        transport._getting.release()
+        transport.getter.lock.release()
         transport._lock.release()
         assert os.waitpid(child, 0)[1] == 0
         assert told == []

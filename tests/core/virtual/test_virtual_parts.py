@@ -16,7 +16,7 @@ from kombu.virtual.envelope import from_payload, from_wire, to_payload, to_wire
 from kombu.virtual.ledger import Ledger
 from kombu.virtual.prefetch import UNLIMITED, Window
 from kombu.virtual.router import ExchangeSpec, Router
-from kombu.virtual.transport import new_table
+from kombu.virtual.tables import new_table
 
 # -- router ----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from plain_store import PlainPlugin
 
 from kombu import Connection, Exchange, Queue, plugins
 from kombu.exceptions import ChannelError, MessageStateError, RecoverableConnectionError
+from kombu.transport.backend import Role
 from kombu.virtual import Transport
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def test_closing_closes_the_sessions(connection: Connection) -> None:
     assert backend.closed_sessions == 2
     transport.close_channel(inbox.channel)
     with pytest.raises(RecoverableConnectionError, match="the connection was closed"):
-        transport._open_receiving()
+        transport.open_session(Role.RECEIVE)
 
 
 def test_threads_take_turns_on_a_session(connection: Connection) -> None:

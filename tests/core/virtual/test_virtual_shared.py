@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport.backend import Binding, Envelope
 from kombu.virtual.router import ExchangeSpec
 from kombu.virtual.shared import SharedDeclarations
-from kombu.virtual.transport import new_table
+from kombu.virtual.tables import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -37,6 +37,7 @@ __all__ = (
     "Broadcast",
     "Delivery",
     "Envelope",
+    "Leased",
     "Leasing",
     "Maintained",
     "Moving",
@@ -164,7 +165,12 @@ class Wants(dict[str, Want]):
 
 
 class Release(NamedTuple):
-    """Give a delivery back: to the front or the back, after ``delay`` seconds, counted or not."""
+    """Give a delivery back: to the front or the back, after ``delay`` seconds, counted or not.
+
+    With a message that a consumer returns, ``envelope.headers`` tell since when (``x-first-seen``,
+    epoch seconds).  A store that writes the message anew keeps it; others may note the time beside
+    the count and set the header when they hand the message out.
+    """
 
     delivery: Delivery
     front: bool = True
@@ -304,6 +310,17 @@ class Leasing(Protocol):
 
 
 @runtime_checkable
+class Leased(Protocol):
+    """A backend whose claims end by themselves: the core renews them while a consumer works.
+
+    Its sessions are `Leasing`; one of them is opened for `Role.LEASE`.
+    """
+
+    #: Seconds that a claim holds without renewal; `None`: until it is settled.
+    lease: float | None
+
+
+@runtime_checkable
 class Moving(Protocol):
     """A session that can acknowledge here and put there in one step."""
 
@@ -358,7 +375,13 @@ class Broadcast(Protocol):
         """Send to all subscribers; return their number, `None` where the store won't tell."""
 
     def subscribe(self, queue: str, exchange: str, pattern: str, deadline: float) -> None:
-        """Have broadcasts of `exchange` that match `pattern` delivered as messages of `queue`."""
+        """Have broadcasts of `exchange` that match `pattern` delivered as messages of `queue`.
+
+        Subscribing again is harmless; deleting the queue ends it.
+        """
+
+    def unsubscribe(self, queue: str, exchange: str, deadline: float) -> None:
+        """Undo `subscribe`, whatever the pattern; unknown subscriptions are ignored."""
 
 
 @runtime_checkable

@@ -24,6 +24,8 @@ class Capabilities:
     ``exact_size``: sizes are true, not estimates.  ``uncounted_release``: a message can be given
     back without counting as delivered.  ``maintenance_interval``: how often `Session.maintain` is
     called, in seconds, where the session does not tell when (`Maintained`); `None`: not at all.
+    ``max_delay``: the longest delay in seconds that the store can do, `None` for any; it delays by
+    as much as it can, and the core gives back what comes early (``Envelope.not_before``).
     """
 
     durable: Flag = False
@@ -39,6 +41,7 @@ class Capabilities:
     message_ttl: Flag = False
     queue_ttl: Flag = False
     delay: Flag = False
+    max_delay: float | None = None
     dead_letter: Flag = False
     delivery_limit: Flag = False
     max_length: Flag = False

@@ -65,7 +65,7 @@ _MISSING = object()
 
 #: Where the class of a transport that is only a backend comes from.  By name: the virtual layer
 #: stands above this one.
-_VIRTUAL_FACTORY = "kombu.virtual.transport:transport_class_for"
+_VIRTUAL_FACTORY = "kombu.virtual.backed:transport_class_for"
 
 _classes: dict[TransportSpec, type] = {}
 

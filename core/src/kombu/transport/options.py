@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("Options", "UnknownOptionWarning", "parse_options")
+__all__ = ("LeaseOptions", "Options", "UnknownOptionWarning", "parse_options")
 
 #: Options that other layers read (`kombu.Connection.ensure` and Celery), known to every transport.
 _ELSEWHERE = frozenset(
@@ -58,6 +58,18 @@ class Options:
     body_encoding: str | None = "base64"
     #: Upper bound of the fallback poll where the store can't wake us.
     polling_interval: float = 1.0
+
+
+@dataclass(frozen=True)
+class LeaseOptions(Options):
+    """What a transport understands beside whose claims end by themselves."""
+
+    #: Seconds that a claim on a message holds.  The connection renews it while it lives, so this is
+    #: how long a message waits whose consumer was killed.  `None`: until the message is settled, or
+    #: the connection ends.
+    lease: float | None = None
+    #: Seconds for which a claim is renewed in all; `None` for ever, 0 not at all.
+    lease_limit: float | None = 43_200.0
 
 
 T = TypeVar("T", bound=Options)

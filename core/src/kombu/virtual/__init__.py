@@ -8,11 +8,12 @@ from kombu.exceptions import NotEquivalentError
 
 from .channel import Channel, queue_declare_ok_t
 from .codecs import Base64
+from .management import Management
 from .message import Message
 from .qos import QoS
 from .spi import AbstractChannel
 from .state import BrokerState, binding_key_t, queue_binding_t
-from .transport import Management, Transport
+from .transport import Transport
 from .warnings import UndeliverableWarning
 
 __all__ = (

@@ -12,6 +12,7 @@ from kombu.exceptions import ChannelError
 from kombu.transport.backend import QueueSpec
 
 from . import refusals
+from .backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = (
     "DEAD_LETTER_EXCHANGE",
     "DEAD_LETTER_ROUTING_KEY",
+    "backoff",
     "check_equivalent",
     "milliseconds",
     "queue_spec",
@@ -29,6 +31,9 @@ DEAD_LETTER_ROUTING_KEY = "x-dead-letter-routing-key"
 
 #: Durations come in milliseconds.
 _MILLISECONDS = {"x-message-ttl": "message_ttl", "x-expires": "expires"}
+#: How long a message waits that comes back to its queue: the first time, and at most.
+_BACKOFF = "x-requeue-backoff"
+_BACKOFF_MAX = "x-requeue-backoff-max"
 _NUMBERS = {
     "x-max-length": "max_length",
     "x-max-length-bytes": "max_length_bytes",
@@ -38,7 +43,7 @@ _NUMBERS = {
 _TEXTS = frozenset({DEAD_LETTER_EXCHANGE, DEAD_LETTER_ROUTING_KEY})
 _OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 _HIGHEST_PRIORITY = 255
-_MEANINGFUL = frozenset({*_MILLISECONDS, *_NUMBERS, *_TEXTS, "x-overflow"})
+_MEANINGFUL = frozenset({*_MILLISECONDS, *_NUMBERS, *_TEXTS, "x-overflow", _BACKOFF, _BACKOFF_MAX})
 
 
 def queue_spec(name: str, durable: bool, arguments: Mapping[str, Any] | None) -> QueueSpec:
@@ -54,6 +59,8 @@ def queue_spec(name: str, durable: bool, arguments: Mapping[str, Any] | None) ->
             # A queue that expires at once would be gone before it could be used.
             least = 1 if argument == "x-expires" else 0
             fields[_MILLISECONDS[argument]] = _number(name, argument, value, least) / 1000
+        elif argument in (_BACKOFF, _BACKOFF_MAX):
+            _number(name, argument, value, 0)
         elif argument in _NUMBERS:
             fields[_NUMBERS[argument]] = _number(name, argument, value, 0)
         elif argument in _TEXTS and not isinstance(value, str):
@@ -79,6 +86,15 @@ def queue_spec(name: str, durable: bool, arguments: Mapping[str, Any] | None) ->
         arguments=given,
         **fields,
     )
+
+
+def backoff(arguments: Mapping[str, Any] | None, limit: float) -> Backoff | None:
+    """The back-off of a queue by its arguments, which are valid; `limit` where they name none."""
+    first = (arguments or {}).get(_BACKOFF)
+    if first is None:
+        return None
+    longest = (arguments or {}).get(_BACKOFF_MAX)
+    return Backoff(first / 1000, limit if longest is None else longest / 1000)
 
 
 def check_equivalent(standing: QueueSpec, wanted: QueueSpec, vhost: str) -> None:

@@ -1,62 +1,42 @@
 """AMQP's channel over a backend: one short method for each verb.
 
-What a verb needs beyond itself is elsewhere: routes in `declarations`, unsettled deliveries in
-`ledger`, what to fetch in `receiver`.
+What a verb needs beyond itself is elsewhere: `kombu.virtual.exchange_verbs`, `queue_verbs`,
+`publishing`, `consuming` and `settling`, each a part that the channel is put together from.
 """
 
 from __future__ import annotations
 
 import itertools
-import warnings
-from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from kombu.exceptions import (
-    ChannelError,
-    DecodeError,
-    UndeliverableError,
-)
-from kombu.transport.backend import Binding, Envelope, QueueSpec, Release
+from kombu.exceptions import ChannelError
+from kombu.transport.backend import Envelope
 from kombu.utils.uuid import uuid
 
 from . import refusals
-from .arguments import check_equivalent, milliseconds, queue_spec
-from .envelope import from_payload
+from .consumer import Consumer
+from .consuming import Consumers
+from .exchange_verbs import ExchangeVerbs
 from .facade import DocumentedChannel
-from .ledger import Ledger
-from .message import Message, from_delivery
 from .message import Message as VirtualMessage
+from .message import from_delivery
 from .prefetch import UNLIMITED, Window
-from .receiver import Consumer
-from .router import ExchangeSpec, equivalent
+from .publishing import DELAY, Publisher, to_envelope
+from .queue_verbs import QueueVerbs, queue_declare_ok_t
+from .router import ExchangeSpec
 from .rules import Rules
-from .spi import undeliverable
+from .settling import Settling
 from .warnings import UndeliverableWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kombu.transport.backend import Delivery, Session
 
+    from .publishing import Route
     from .transport import Transport
 
 __all__ = ("Channel", "UndeliverableWarning", "queue_declare_ok_t")
-
-
-#: Header of a message that is to be delivered later, in milliseconds (as RabbitMQ's plugin for
-#: delayed messages has it).
-DELAY = "x-delay"
-
-#: Header of a message that came back to its queue: epoch seconds of the first time.
-FIRST_SEEN = "x-first-seen"
-
-
-class queue_declare_ok_t(NamedTuple):  # noqa: N801  documented name
-    """The broker's answer to a declaration of a queue."""
-
-    queue: str
-    message_count: int
-    consumer_count: int
 
 
 class Channel(DocumentedChannel, native=True):
@@ -69,8 +49,9 @@ class Channel(DocumentedChannel, native=True):
     is in order.
     """
 
-    Message: ClassVar[type[Message]] = Message
     takes_envelopes = True
+    #: What carries the verbs about queues out.
+    queue_verbs: ClassVar[type[QueueVerbs]] = QueueVerbs
     #: Whether the channel returns what it held in a way of its own when it is closed.
     gives_back_itself = False
 
@@ -84,24 +65,33 @@ class Channel(DocumentedChannel, native=True):
         self.prefetch_limit = 0
         #: Callbacks by event; ``basic_return`` gets what a mandatory publish could not route.
         self.events: dict[str, set[Callable[..., Any]]] = {"basic_return": set()}
-        self._default_window = 0
-        self._ledger: Ledger[Delivery] = Ledger()
-        self._got = 0
         self._next_tag = itertools.count(1).__next__
-        self._consumers: dict[str, Consumer] = {}
+        self._vhost: str = connection.client.virtual_host or "/"
         self._use(connection)
-        vhost = connection.client.virtual_host or "/"
+        session, declarations, receiver = self._session, self._declarations, self._receiver
         strict = bool(connection.options.strict)
-        self._rules = Rules(self._declarations, connection, vhost, strict)
+        self._rules = Rules(declarations, connection, self._vhost, strict)
+        self._exchanges = ExchangeVerbs(connection, declarations, self._rules, self._vhost)
+        self._queues = self.queue_verbs(
+            connection, session, declarations, receiver, self._rules, self._vhost
+        )
+        self._consumers = Consumers(session, declarations, receiver)
+        self._settling = Settling(connection, self._settle, receiver, declarations)
+        self._ledger = self._settling.ledger
+        self._publisher = self._new_publisher(connection)
 
     def _use(self, connection: Transport) -> None:
         # Bound once, so that a message does not go through the transport's attributes.
-        self._routes = connection.routes
+        self._session: Session = connection.session
+        self._routes: Any = connection.routes.known
         self._settle = connection.settle
         self._claims = connection.claims
         self._receiver = connection.receiver
         self._limited = connection.receiver.limited
         self._declarations = connection.declarations
+
+    def _new_publisher(self, connection: Transport) -> Publisher:
+        return Publisher(self, connection, self._session, self._declarations)
 
     # -- exchanges ---------------------------------------------------------------------------
 
@@ -123,19 +113,16 @@ class Channel(DocumentedChannel, native=True):
         """
         self._check_open("Exchange.declare")
         name = exchange or f"amq.gen-{uuid()}"
-        standing = self._declarations.find_exchange(name)
         if passive:
-            if standing is None:
-                raise refusals.no_exchange(name, self._vhost, "Exchange.declare")
+            self._exchanges.find(name)
             return
-        if standing is None and exchange:
-            self._rules.may_create(exchange, "Exchange.declare")
-        wanted = ExchangeSpec(
-            name, type or "direct", bool(durable), bool(auto_delete), arguments or None
+        if exchange:
+            self._exchanges.may_create(exchange)
+        self._exchanges.declare(
+            ExchangeSpec(
+                name, type or "direct", bool(durable), bool(auto_delete), arguments or None
+            )
         )
-        standing = self._declarations.declare_exchange(wanted)
-        if not equivalent(standing, wanted):
-            raise refusals.exchange_differs(standing, wanted, self._vhost)
 
     def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
         """Delete an exchange with its bindings; unknown ones are ignored.
@@ -144,10 +131,7 @@ class Channel(DocumentedChannel, native=True):
             ChannelError: 406 with `if_unused`, where something is bound to it.
         """
         self._check_open("Exchange.delete")
-        self._rules.not_the_default(exchange, "Exchange.delete")
-        if if_unused and self._declarations.has_bindings(exchange):
-            raise refusals.in_use("exchange", exchange, self._vhost, "Exchange.delete")
-        self._declarations.delete_exchange(exchange)
+        self._exchanges.delete(exchange, if_unused)
 
     def exchange_bind(
         self,
@@ -159,12 +143,7 @@ class Channel(DocumentedChannel, native=True):
     ) -> None:
         """Have `destination` receive what `source` routes to it (RabbitMQ's exchange.bind)."""
         self._check_open("Exchange.bind")
-        for end in (source, destination):
-            self._rules.not_the_default(end, "Exchange.bind")
-        self._rules.exchange_exists(destination, "Exchange.bind")
-        self._rules.may_bind(source, arguments, "Exchange.bind")
-        binding = Binding(source, destination, routing_key or "", arguments, to_exchange=True)
-        self._declarations.bind(binding)
+        self._exchanges.bind(destination, source, routing_key or "", arguments)
 
     def exchange_unbind(
         self,
@@ -176,8 +155,7 @@ class Channel(DocumentedChannel, native=True):
     ) -> None:
         """Undo `exchange_bind`; unknown bindings are ignored."""
         self._check_open("Exchange.unbind")
-        binding = Binding(source, destination, routing_key or "", arguments, to_exchange=True)
-        self._declarations.unbind(binding)
+        self._exchanges.unbind(destination, source, routing_key or "", arguments)
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -204,24 +182,11 @@ class Channel(DocumentedChannel, native=True):
         self._rules.may_use(name, "Queue.declare")
         self.connection.keep_up()
         if passive:
-            found = self._session.find_queue(name, self._deadline())
-            if found is None:
-                raise refusals.no_queue(name, self._vhost, "Queue.declare")
-            ready = found[1]
-        else:
-            wanted = queue_spec(name, bool(durable), arguments)
-            if queue and self._rules.strict and not self._exists(queue):
-                self._rules.may_create(queue, "Queue.declare")
-            self._rules.may_redeclare(name, bool(auto_delete), bool(exclusive))
-            standing, ready = self._session.declare_queue(wanted, self._deadline())
-            if self.connection.capabilities.queue_specs:
-                check_equivalent(standing, wanted, self._vhost)
-            owner = self.connection if exclusive else None
-            self._declarations.add_queue(name, bool(auto_delete), owner)
-        return queue_declare_ok_t(
-            name,
-            ready + self._receiver.unseen(queue=name),
-            self._declarations.consumer_count(name),
+            return self._queues.find(name, self._deadline())
+        if queue:
+            self._queues.may_create(queue, self._deadline())
+        return self._queues.declare(
+            name, bool(durable), bool(exclusive), bool(auto_delete), arguments, self._deadline()
         )
 
     def queue_bind(
@@ -235,12 +200,7 @@ class Channel(DocumentedChannel, native=True):
         """Have `queue` receive what `exchange` routes to it (AMQP 0-9-1, queue.bind)."""
         self._check_open("Queue.bind")
         self._rules.may_use(queue, "Queue.bind")
-        self._rules.not_the_default(exchange, "Queue.bind")
-        if self._rules.strict and not self._exists(queue):
-            raise refusals.no_queue(queue, self._vhost, "Queue.bind")
-        self._rules.may_bind(exchange or "", arguments, "Queue.bind")
-        if exchange:
-            self._declarations.bind(Binding(exchange, queue, routing_key or "", arguments or None))
+        self._queues.bind(queue, exchange, routing_key or "", arguments or None, self._deadline())
 
     def queue_unbind(
         self,
@@ -252,11 +212,7 @@ class Channel(DocumentedChannel, native=True):
     ) -> None:
         """Undo `queue_bind`; unknown bindings are ignored."""
         self._check_open("Queue.unbind")
-        self._rules.may_use(queue, "Queue.unbind")
-        if exchange:
-            self._declarations.unbind(
-                Binding(exchange, queue, routing_key or "", arguments or None)
-            )
+        self._queues.unbind(queue, exchange, routing_key or "", arguments or None, self._deadline())
 
     def queue_delete(
         self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
@@ -269,50 +225,15 @@ class Channel(DocumentedChannel, native=True):
         """
         self._check_open("Queue.delete")
         self._rules.may_use(queue, "Queue.delete")
-        self._receiver.give_back_of_queue(queue)
-        if if_unused and self._declarations.consumer_count(queue):
-            raise refusals.in_use("queue", queue, self._vhost, "Queue.delete")
-        deleted = self._session.delete_queue(queue, self._deadline(), if_empty=if_empty)
-        if deleted is None:
-            raise refusals.in_use("queue", queue, self._vhost, "Queue.delete", "not empty")
-        self._declarations.forget_queue(queue)
-        return deleted
+        return self._queues.delete(queue, if_unused, if_empty, self._deadline())
 
     def queue_purge(self, queue: str, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
         self._rules.may_use(queue, "Queue.purge")
-        if self._rules.strict and not self._exists(queue):
-            raise refusals.no_queue(queue, self._vhost, "Queue.purge")
-        self._receiver.give_back_of_queue(queue)
-        return self._session.purge(queue, self._deadline())
-
-    def after_reply_message_received(self, queue: str) -> None:
-        """Delete a reply queue that has served its purpose."""
-        self.queue_delete(queue)
+        return self._queues.purge(queue, self._deadline())
 
     # -- publishing --------------------------------------------------------------------------
-
-    def prepare_message(
-        self,
-        body: Any,
-        priority: int | None = None,
-        content_type: str | None = None,
-        content_encoding: str | None = None,
-        headers: dict[str, Any] | None = None,
-        properties: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """A message in the form of 5.7's virtual transports, to be given to `basic_publish`."""
-        properties = properties or {}
-        properties.setdefault("delivery_info", {})
-        properties.setdefault("priority", priority or 0)
-        return {
-            "body": body,
-            "content-encoding": content_encoding,
-            "content-type": content_type,
-            "headers": headers or {},
-            "properties": properties,
-        }
 
     def basic_publish(
         self,
@@ -336,7 +257,7 @@ class Channel(DocumentedChannel, native=True):
             timeout: Seconds that storing it may take.
         """
         if message.__class__ is not Envelope:
-            message = self._to_envelope(message, exchange, routing_key)
+            message = to_envelope(message, exchange, routing_key)
         try:
             route = self._routes[exchange, routing_key]
         except KeyError:
@@ -344,9 +265,9 @@ class Channel(DocumentedChannel, native=True):
         # Two looks for what a message rarely has.
         headers = message.headers
         if "expiration" in message.properties or (headers and DELAY in headers):
-            self._publish_timed(message, route, mandatory, timeout)
+            self._publisher.timed(message, route, mandatory, timeout)
         elif timeout is not None or mandatory or not route:
-            self._publish_carefully(message, route, mandatory, timeout)
+            self._publisher.carefully(message, route, mandatory, timeout)
         else:
             for put in route:
                 put(message)
@@ -357,113 +278,18 @@ class Channel(DocumentedChannel, native=True):
         A message that fits no queue is treated as by `basic_publish`.
         """
         self._check_open("Basic.publish")
-        transport = self.connection
-        items: list[tuple[str, Envelope]] = []
-        positions: list[int] = []
-        for position, envelope in enumerate(messages):
-            self._set_times(envelope)
-            targets = self._declarations.targets(
-                envelope.exchange, envelope.routing_key, envelope.headers
-            )
-            if not targets:
-                self._unroutable(envelope, mandatory=False)
-            items.extend((queue, envelope) for queue in targets)
-            positions.extend(position for _ in targets)
-        refused = transport.session.put(items, self._deadline()) if items else ()
-        return [(positions[index], error) for index, error in refused]
+        return self._publisher.batch(messages)
 
     def _resolve(
         self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
-    ) -> tuple[Callable[[Envelope], None], ...]:
+    ) -> Route:
         self._check_open("Basic.publish")
         self._rules.exchange_exists(exchange, "Basic.publish")
         if (mandatory or self._rules.strict) and not exchange and not self._exists(routing_key):
             # Asked first: a store may make the queue when it prepares the way to it.
             return ()
         transport: Transport = self.connection
-        return transport.resolve(exchange, routing_key, envelope.headers)
-
-    def _publish_carefully(
-        self,
-        envelope: Envelope,
-        route: tuple[Callable[[Envelope], None], ...],
-        mandatory: bool,
-        timeout: float | None,
-    ) -> None:
-        """The way of the messages that ask for more, or that fit no queue."""
-        exchange, routing_key = envelope.exchange, envelope.routing_key
-        if mandatory and not exchange and not self._exists(routing_key):
-            # Only for a mandatory message the default exchange looks whether the queue is there:
-            # any other creates it, so that nothing is lost (as in 5.7).
-            route = ()
-        if not route:
-            self._unroutable(envelope, mandatory)
-        elif timeout is None:
-            for put in route:
-                put(envelope)
-        else:
-            self.connection.put_within(envelope, monotonic() + timeout)
-
-    def _publish_timed(
-        self,
-        envelope: Envelope,
-        route: tuple[Callable[[Envelope], None], ...],
-        mandatory: bool,
-        timeout: float | None,
-    ) -> None:
-        """The way of the messages that expire, or that are to be delivered later."""
-        self._set_times(envelope)
-        targets = self._declarations.targets(
-            envelope.exchange, envelope.routing_key, envelope.headers
-        )
-        if mandatory and not envelope.exchange and not self._exists(envelope.routing_key):
-            targets = ()
-        if not targets:
-            self._unroutable(envelope, mandatory)
-            return
-        deadline = self._deadline() if timeout is None else monotonic() + timeout
-        self.connection.put_into(targets, envelope, deadline)
-
-    def _set_times(self, envelope: Envelope) -> None:
-        """Work out when a message is to be delivered, and when it expires."""
-        transport = self.connection
-        expiration = envelope.properties.get("expiration")
-        delay = envelope.headers.pop(DELAY, 0)
-        if delay:
-            envelope.not_before = transport.now() + milliseconds(DELAY, delay)
-        if expiration is not None:
-            # Counted from when the message enters its queue.
-            start = envelope.not_before or transport.now()
-            envelope.expires_at = start + milliseconds("expiration", expiration)
-
-    def _unroutable(self, envelope: Envelope, mandatory: bool) -> None:
-        exchange, routing_key = envelope.exchange, envelope.routing_key
-        if mandatory:
-            error = UndeliverableError(exchange, routing_key, envelope)
-            handlers = self.events["basic_return"]
-            if not handlers:
-                raise error
-            for handler in list(handlers):
-                handler(error, exchange, routing_key, envelope)
-            return
-        deadletter_queue = self.deadletter_queue or self.connection.options.deadletter_queue
-        if deadletter_queue:
-            warnings.warn(undeliverable(exchange, routing_key), stacklevel=5)
-            self._session.declare_queue(QueueSpec(deadletter_queue), self._deadline())
-            for rejected in self._session.put([(deadletter_queue, envelope)], self._deadline()):
-                raise rejected.error
-
-    def _to_envelope(self, message: Any, exchange: str, routing_key: str) -> Envelope:
-        try:
-            envelope = from_payload(message)
-        except DecodeError as exc:
-            raise ChannelError(
-                f"not a message: {message!r:.100}; make one with prepare_message()",
-                (60, 40),
-                "Basic.publish",
-            ) from exc
-        envelope.exchange, envelope.routing_key = exchange, routing_key
-        return envelope
+        return transport.routes.resolve(exchange, routing_key, envelope.headers)
 
     # -- consuming ---------------------------------------------------------------------------
 
@@ -493,37 +319,22 @@ class Channel(DocumentedChannel, native=True):
         if tag in self._consumers:
             raise refusals.tag_in_use(tag)
         self._rules.may_use(queue, "Basic.consume")
-        if not self._exists(queue):
-            raise refusals.no_queue(queue, self._vhost, "Basic.consume")
-        window = Window(self._default_window)
+        self._queues.must_exist(queue, "Basic.consume", self._deadline())
+        window = Window(self._consumers.limit)
         consumer = Consumer(
             tag, queue, self, callback, bool(no_ack), window, dict(arguments or {}), on_cancel
         )
-        self._consumers[tag] = consumer
-        self._declarations.consumer_added(consumer)
-        self._receiver.add(consumer)
+        self._consumers.add(consumer)
         return tag
 
     def basic_cancel(self, consumer_tag: str) -> None:
         """Stop a consumer; what it received stays its own to settle.  Unknown tags are ignored."""
         self._check_open("Basic.cancel")
-        self._cancel(consumer_tag)
-
-    def _cancel(self, tag: str) -> None:
-        consumer = self._consumers.pop(tag, None)
-        if consumer is None:
-            return
-        self._receiver.remove(consumer)
-        if self._declarations.consumer_removed(consumer):
-            # It was the last consumer of an auto-delete queue, which goes with it.
-            self._session.delete_queue(consumer.queue, self._deadline())
-            self._declarations.forget_queue(consumer.queue)
+        self._consumers.cancel(consumer_tag, self._deadline())
 
     def consumer_cancelled(self, consumer: Consumer) -> None:
         """The queue of a consumer was deleted (called by the declarations)."""
-        if self._consumers.pop(consumer.tag, None) is not None:
-            self._receiver.remove(consumer)
-            self._receiver.cancelled(consumer)
+        self._consumers.cancelled(consumer)
 
     def deliver(self, delivery: Delivery) -> None:
         """Hand a delivery to its consumer's callback, and wait for its acknowledgement."""
@@ -552,8 +363,7 @@ class Channel(DocumentedChannel, native=True):
             self._receiver.give_back_of_queue(queue)
         delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
-            if not self._exists(queue):
-                raise refusals.no_queue(queue, self._vhost, "Basic.get")
+            self._queues.must_exist(queue, "Basic.get", self._deadline())
             return None
         tag = self._next_tag()
         if not delivery.taken:
@@ -562,7 +372,7 @@ class Channel(DocumentedChannel, native=True):
                 delivery.taken = True
             else:
                 self._ledger[tag] = delivery
-                self._got += 1
+                self._settling.got += 1
         return from_delivery(self, tag, delivery)
 
     # -- settling ----------------------------------------------------------------------------
@@ -575,7 +385,7 @@ class Channel(DocumentedChannel, native=True):
             MessageStateError: The claim was lost meanwhile; the message belongs to another.
         """
         if multiple:
-            self._settle_all([d for _, d in self._take(delivery_tag, multiple=True)], ())
+            self._settling.acknowledge(self._take(delivery_tag, multiple=True))
             return
         try:
             delivery = self._ledger.pop(delivery_tag)
@@ -589,7 +399,7 @@ class Channel(DocumentedChannel, native=True):
         elif claims.pop(delivery.token, None) is None:
             lost = (delivery,)
         if self._limited or delivery.consumer is None:
-            self._make_room(delivery)
+            self._settling.make_room(delivery)
         if lost:
             raise refusals.claim_lost(lost)
 
@@ -600,78 +410,38 @@ class Channel(DocumentedChannel, native=True):
             ChannelError: 406 where the tag names no unsettled delivery of this channel.
             MessageStateError: The claim was lost meanwhile; the message belongs to another.
         """
-        self._reject([d for _, d in self._take(delivery_tag, multiple=False)], requeue)
+        self._settling.reject(self._take(delivery_tag, multiple=False), requeue)
 
     def basic_nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True) -> None:
         """RabbitMQ's basic.nack: refuse a delivery, or all up to and including it."""
-        self._reject([d for _, d in self._take(delivery_tag, multiple)], requeue)
+        self._settling.reject(self._take(delivery_tag, multiple), requeue)
+
+    def basic_requeue(self, delivery_tag: int, delay: float | None = None) -> None:
+        """Give a delivery back to its queue after `delay` seconds; not a verb of AMQP.
+
+        `None` stands for what the queue's back-off says (``x-requeue-backoff``, or the transport
+        option ``requeue_backoff``), 0 for at once.
+
+        Raises:
+            ChannelError: 406 where the tag names no unsettled delivery of this channel; 540 where
+                the transport can't delay.
+            LeaseLost: The claim was lost meanwhile; the message belongs to another.
+        """
+        if delay and not self.connection.capabilities.delay:
+            # Before it is taken out of the ledger.
+            raise refusals.no_delay(self.connection.driver_name, "Basic.reject")
+        self._settling.requeue(self._take(delivery_tag, multiple=False), delay)
 
     def basic_recover(self, requeue: bool = False) -> None:
         """Redeliver what is unsettled: to whoever comes first, or to the same consumers."""
         self._check_open("Basic.recover")
-        unsettled = [delivery for _, delivery in self._ledger.take_all()]
-        if requeue:
-            self._settle_all((), [Release(delivery) for delivery in unsettled])
-            return
-        mine: list[Delivery] = []
-        others: list[Release] = []
-        for delivery in unsettled:
-            # A consumer that was cancelled receives nothing any more.
-            if delivery.consumer in self._consumers.values():
-                mine.append(delivery)
-            else:
-                others.append(Release(delivery))
-        self._settle_all((), others)
-        for delivery in mine:
-            delivery.count += 1
-        self._receiver.redeliver(mine)
+        self._settling.recover(None if requeue else self._consumers.values())
 
-    def _reject(self, deliveries: Sequence[Delivery], requeue: bool) -> None:
-        if requeue:
-            self._settle_all((), [self._released(delivery) for delivery in deliveries])
-            return
-        upkeep = self.connection.upkeep
-        if upkeep is None:
-            self._settle_all(deliveries, ())
-            return
-        for delivery in deliveries:
-            upkeep.dead_letter(delivery, "rejected")
-            self._make_room(delivery)
-
-    def _released(self, delivery: Delivery) -> Release:
-        """A delivery on its way back to its queue, later each time where that is asked for."""
-        delivery.envelope.headers.setdefault(FIRST_SEEN, int(self.connection.now()))
-        options = self.connection.options
-        if not options.requeue_backoff:
-            return Release(delivery)
-        pause = options.requeue_backoff * 2.0 ** min(delivery.count, 30)
-        return Release(delivery, delay=min(pause, options.requeue_backoff_max))
-
-    def _take(self, tag: int, multiple: bool) -> list[tuple[int, Delivery]]:
+    def _take(self, tag: int, multiple: bool) -> list[Delivery]:
         try:
-            return self._ledger.take(tag, multiple)
+            return [delivery for _, delivery in self._ledger.take(tag, multiple)]
         except KeyError:
             raise refusals.unknown_tag(tag, self.channel_id, self.closed) from None
-
-    def _settle_all(self, acks: Sequence[Delivery], releases: Sequence[Release]) -> None:
-        if not acks and not releases:
-            return
-        lost = self._settle(acks, releases, None)
-        for delivery in acks:
-            self._make_room(delivery)
-        for release in releases:
-            self._make_room(release.delivery)
-        if lost:
-            raise refusals.claim_lost(lost)
-
-    def _make_room(self, delivery: Delivery) -> None:
-        consumer = delivery.consumer
-        if consumer is None:
-            self._got -= 1
-            return
-        if consumer.window.limit:
-            consumer.window.used -= 1
-        self._receiver.settled(consumer.queue)
 
     # -- flow --------------------------------------------------------------------------------
 
@@ -684,17 +454,18 @@ class Channel(DocumentedChannel, native=True):
             prefetch_size: A bound in bytes, which brokers do not support; ignored.
             prefetch_count: The number of deliveries, 0 for no limit.
             apply_global: Bound all consumers of the channel together, otherwise each on its own.
-                Consumers that are there already are bound, too.
+                Consumers that are there already are bound, too, unless the connection is `strict`.
         """
         self._check_open("Basic.qos")
         if apply_global:
             self.prefetch_limit = prefetch_count
         else:
-            self._default_window = prefetch_count
-            for consumer in list(self._consumers.values()):
-                consumer.window.used = self._count_of(consumer)
-                consumer.window.limit = prefetch_count
-        self._limits_changed()
+            self._consumers.limit = prefetch_count
+            if self._rules.strict:
+                # As on RabbitMQ: it is for the consumers to come.
+                return
+            self._consumers.limit_each(prefetch_count, self._settling.held_by)
+        self._consumers.limits_changed()
         # What was fetched under the old limits may be more than the new ones allow.
         self._receiver.give_back_of_channel(self)
 
@@ -702,7 +473,7 @@ class Channel(DocumentedChannel, native=True):
         """Stop (``False``) or resume the consumers of the channel (AMQP 0-9-1, channel.flow)."""
         self._check_open("Channel.flow")
         self.flowing = active
-        self._limits_changed()
+        self._consumers.limits_changed()
         if not active:
             self._receiver.give_back_of_channel(self)
 
@@ -710,7 +481,7 @@ class Channel(DocumentedChannel, native=True):
     def prefetch_room(self) -> int:
         """How many more deliveries the consumers of the channel may have together."""
         limit = self.prefetch_limit
-        room = max(limit - len(self._ledger) + self._got, 0) if limit else UNLIMITED
+        room = max(limit - len(self._ledger) + self._settling.got, 0) if limit else UNLIMITED
         gate = self.gate
         if gate is None:
             return room
@@ -718,12 +489,7 @@ class Channel(DocumentedChannel, native=True):
         return min(room, 1) if gate() else 0
 
     def _limits_changed(self) -> None:
-        for queue in {consumer.queue for consumer in self._consumers.values()}:
-            self._receiver.limits_changed(queue)
-
-    def _count_of(self, consumer: Consumer) -> int:
-        held = sum(1 for d in list(self._ledger.values()) if d.consumer is consumer)
-        return held + self._receiver.unseen(consumer=consumer)
+        self._consumers.limits_changed()
 
     # -- the channel itself ------------------------------------------------------------------
 
@@ -734,68 +500,38 @@ class Channel(DocumentedChannel, native=True):
         self.closed = True
         connection = self.connection
         for tag in list(self._consumers):
-            self._cancel(tag)
-        unsettled = [delivery for _, delivery in self._ledger.take_all()]
-        if unsettled:
-            self._settle((), [Release(delivery) for delivery in unsettled], None)
+            self._consumers.cancel(tag, connection.deadline())
+        self._settling.give_back_all()
         self.connection = None
         # A published message of a closed channel finds no route and then the closed channel.
         self._routes = {}
         if connection is not None:
             connection.close_channel(self)
 
+    def unsettled(self) -> list[Delivery]:
+        """What was delivered and is not settled."""
+        return list(self._ledger.values())
+
     def forked(self) -> None:
         """Called in the child of a fork: what is unsettled is the parent's to settle."""
-        self._ledger.clear()
-        self._got = 0
-        for consumer in self._consumers.values():
-            consumer.window.used = 0
+        self._settling.forked()
+        self._consumers.forked()
 
     def drain_events(self, timeout: float | None = None, callback: Any = None) -> None:
         """Deliver the next message of the connection; see `Transport.drain_events`."""
         self._check_open("Channel.drain_events")
         self.connection.drain_events(self.connection, timeout)
 
-    # -- what can be asked -------------------------------------------------------------------
-
-    def get_exchanges(self) -> list[str]:
-        """The names of the declared exchanges."""
-        return [spec.name for spec in self._declarations.exchanges()]
-
-    def list_bindings(self) -> list[tuple[str, str, str]]:
-        """All bindings as (queue, exchange, routing key)."""
-        bindings = self._declarations.bindings()
-        return [(b.destination, b.exchange, b.routing_key) for b in bindings if not b.to_exchange]
-
-    def get_bindings(self) -> Iterable[dict[str, str]]:
-        """All bindings as dictionaries with ``source``, ``destination`` and ``routing_key``."""
-        for queue, exchange, routing_key in self.list_bindings():
-            yield {"source": exchange, "destination": queue, "routing_key": routing_key}
-
-    def message_to_python(self, raw_message: Any) -> VirtualMessage:
-        """A message in the form of 5.7's virtual transports as a `Message` of this channel."""
-        if isinstance(raw_message, Message):
-            return raw_message
-        return self.Message(raw_message, channel=self)
-
     def message_of(self, tag: int, delivery: Delivery) -> VirtualMessage:
         """The message of an unsettled delivery (`QoS.get`)."""
         return from_delivery(self, tag, delivery)
 
-    @property
-    def _session(self) -> Session:
-        return cast("Session", self.connection.session)
-
     def _exists(self, queue: str) -> bool:
-        return self._session.find_queue(queue, self._deadline()) is not None
+        return self._queues.exists(queue, self._deadline())
 
     def _deadline(self) -> float:
         deadline: float = self.connection.deadline()
         return deadline
-
-    @property
-    def _vhost(self) -> str:
-        return self.connection.client.virtual_host or "/"
 
     # -- errors ------------------------------------------------------------------------------
 

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
     from kombu.envelope import Envelope
 
-__all__ = ("DeadLetters", "dead_letters", "forward", "without_cycles")
+__all__ = ("DELIVERIES", "FIRST_SEEN", "DeadLetters", "dead_letters", "forward", "without_cycles")
+
+#: Header of a message that came back to its queue: epoch seconds of the first time.
+FIRST_SEEN = "x-first-seen"
+
+#: Header of a dead letter: how often a consumer had it before it died.
+DELIVERIES = "x-deliveries"
 
 
 class DeadLetters(NamedTuple):
@@ -34,7 +40,9 @@ def dead_letters(arguments: Mapping[str, Any]) -> DeadLetters | None:
     return DeadLetters(exchange, arguments.get(DEAD_LETTER_ROUTING_KEY))
 
 
-def forward(envelope: Envelope, queue: str, reason: str, to: DeadLetters, now: float) -> Envelope:
+def forward(
+    envelope: Envelope, queue: str, reason: str, to: DeadLetters, now: float, seen: int = 0
+) -> Envelope:
     """The dead letter: the message with its death on record, for the dead-letter exchange.
 
     Args:
@@ -43,6 +51,7 @@ def forward(envelope: Envelope, queue: str, reason: str, to: DeadLetters, now: f
         reason: ``rejected``, ``expired``, ``maxlen`` or ``delivery_limit``.
         to: Where it goes.
         now: Epoch seconds.
+        seen: How often a consumer had it before.
     """
     letter = envelope.copy()
     letter.count = 0
@@ -56,6 +65,10 @@ def forward(envelope: Envelope, queue: str, reason: str, to: DeadLetters, now: f
         letter.headers["x-first-death-exchange"] = envelope.exchange
         letter.headers["x-first-death-queue"] = queue
         letter.headers["x-first-death-reason"] = reason
+    if seen:
+        letter.headers[DELIVERIES] = seen
+        # Where consumers died with it, nobody could note it earlier.
+        letter.headers.setdefault(FIRST_SEEN, int(now))
     letter.exchange = to.exchange
     if to.routing_key is not None:
         letter.routing_key = to.routing_key

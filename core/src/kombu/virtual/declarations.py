@@ -6,11 +6,14 @@ when something changed, so that a publish asks nobody whether its route still st
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .records import QueueRecord
 from .router import ExchangeSpec, Router, Targets
 
 if TYPE_CHECKING:
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
     from kombu.exchange_types import Table
     from kombu.transport.backend import Binding
 
-    from .receiver import Consumer
+    from .backoff import Backoff
+    from .consumer import Consumer
 
-__all__ = ("Declarations", "QueueRecord", "RouteCache")
+__all__ = ("Declarations", "RouteCache")
 
 #: A cache of routes is emptied when it holds this many: routing keys may be unique to a message.
 MAX_ROUTES = 16384
@@ -38,26 +42,6 @@ class RouteCache(dict[tuple[str, str], Any]):
     __slots__ = ("__weakref__",)
 
 
-class QueueRecord:
-    """What the core itself knows of a declared queue; the rest is the store's."""
-
-    __slots__ = ("_owner", "auto_delete", "consumers", "idle_since")
-
-    def __init__(self, auto_delete: bool, owner: object | None) -> None:
-        self.auto_delete = auto_delete
-        # Weakly, both: the declarations may outlive a connection that is dropped without being
-        # closed.
-        self._owner = None if owner is None else weakref.ref(owner)
-        self.consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
-        #: When the last consumer left, in seconds of `time.monotonic`.
-        self.idle_since = 0.0
-
-    @property
-    def owner(self) -> object | None:
-        """The connection that an exclusive queue belongs to, for as long as it lives."""
-        return None if self._owner is None else self._owner()
-
-
 class Declarations:
     """Exchanges, bindings and queues, safe from any thread.
 
@@ -70,6 +54,10 @@ class Declarations:
         self._router = Router(new_table)
         self._queues: dict[str, QueueRecord] = {}
         self._cache_refs: list[weakref.ref[RouteCache]] = []
+        #: Connections that own or consume something here, for when they are dropped.
+        self._connections: dict[int, weakref.ref[Any]] = {}
+        #: Deletes a queue whose connection is gone, messages and all: the store's, where it can.
+        self.delete_abandoned: Callable[[str], object] | None = None
         self._lock = threading.RLock()
 
     def new_cache(self) -> RouteCache:
@@ -162,7 +150,13 @@ class Declarations:
         """What is known of a queue, `None` where nobody declared it here."""
         return self._queues.get(name)
 
-    def add_queue(self, name: str, auto_delete: bool, owner: object | None) -> QueueRecord:
+    def add_queue(
+        self,
+        name: str,
+        auto_delete: bool,
+        owner: object | None,
+        backoff: Backoff | None = None,
+    ) -> QueueRecord:
         """Remember a declared queue; the first declaration stands.
 
         `owner` is the connection that an exclusive queue belongs to.
@@ -170,7 +164,9 @@ class Declarations:
         with self._lock:
             record = self._queues.get(name)
             if record is None:
-                record = self._queues[name] = QueueRecord(auto_delete, owner)
+                record = self._queues[name] = QueueRecord(auto_delete, owner, backoff)
+                if owner is not None:
+                    self._follow(owner)
                 # Routes to a queue without options may have been made before it had some.
                 self._changed()
             return record
@@ -185,10 +181,22 @@ class Declarations:
         with self._lock:
             return [name for name, record in self._queues.items() if record.owner is owner]
 
+    def backoff(self, queue: str) -> Backoff | None:
+        """How long messages wait that come back to a queue; `None` where it does not say."""
+        record = self._queues.get(queue)
+        return None if record is None else record.backoff
+
     def consumer_count(self, queue: str) -> int:
         """How many consumers a queue has on the connections of this store."""
         record = self._queues.get(queue)
         return 0 if record is None else len(record.consumers)
+
+    def room(self, queue: str) -> int:
+        """How many more messages the consumers of a queue could have at once."""
+        record = self._queues.get(queue)
+        if record is None:
+            return 0
+        return sum(consumer.whole_room for consumer in list(record.consumers))
 
     def consumer_added(self, consumer: Consumer) -> None:
         """Note a consumer of its queue."""
@@ -196,6 +204,8 @@ class Declarations:
             record = self._queues.get(consumer.queue)
             if record is not None:
                 record.consumers.add(consumer)
+                record.was_consumed = True
+                self._follow(consumer.channel.connection)
 
     def consumer_removed(self, consumer: Consumer) -> bool:
         """Forget a consumer; return whether it was the last one of an auto-delete queue."""
@@ -206,6 +216,29 @@ class Declarations:
             record.consumers.discard(consumer)
             record.idle_since = monotonic()
             return record.auto_delete and not record.consumers
+
+    def _follow(self, connection: object) -> None:
+        """Hear of the end of a connection that nobody closes."""
+        if self.delete_abandoned is None or id(connection) in self._connections:
+            return
+        key = id(connection)
+        self._connections[key] = weakref.ref(connection, partial(self._dropped, key))
+
+    def _dropped(
+        self, key: int, _: object, exiting: Callable[[], bool] = sys.is_finalizing
+    ) -> None:
+        """A connection was garbage-collected: what was exclusively its own goes with it, and what
+        was to go with its last consumer.
+        """
+        delete = self.delete_abandoned
+        if exiting() or delete is None:
+            return
+        with self._lock:
+            self._connections.pop(key, None)
+            abandoned = [name for name, record in self._queues.items() if record.abandoned]
+        for name in abandoned:
+            delete(name)
+            self.forget_queue(name)
 
     def _drop_unused(self, exchanges: list[str]) -> None:
         pending = list(exchanges)

@@ -17,14 +17,16 @@ from .exchange import (
     RoutedExchange,
     TopicExchange,
 )
+from .message import Message as VirtualMessage
 from .message import from_delivery
 from .qos import QoS as VirtualQoS
 from .spi import OVERRIDABLE, AbstractChannel
 from .tables import add_channel_types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from .consuming import Consumers
     from .declarations import Declarations
     from .exchange import Row
     from .state import BrokerState
@@ -42,6 +44,7 @@ class DocumentedChannel(AbstractChannel, StdChannel):
     """
 
     QoS: ClassVar[Any] = VirtualQoS
+    Message: ClassVar[type[VirtualMessage]] = VirtualMessage
 
     #: What the subclass overrides of `OVERRIDABLE`.
     overrides: ClassVar[frozenset[str]] = frozenset()
@@ -76,7 +79,8 @@ class DocumentedChannel(AbstractChannel, StdChannel):
     #: The class whose names count as not overridden.
     _plain: ClassVar[Any]
     _declarations: Declarations
-    _consumers: dict[str, Any]
+    _consumers: Consumers
+    queue_delete: Callable[..., int]
     _next_tag: Callable[[], int]
     _qos: Any = None
     _types: dict[str, Any] | None = None
@@ -155,6 +159,24 @@ class DocumentedChannel(AbstractChannel, StdChannel):
             if not b.to_exchange
         ]
 
+    def get_exchanges(self) -> list[str]:
+        """The names of the declared exchanges."""
+        return [spec.name for spec in self._declarations.exchanges()]
+
+    def list_bindings(self) -> list[tuple[str, str, str]]:
+        """All bindings as (queue, exchange, routing key)."""
+        bindings = self._declarations.bindings()
+        return [(b.destination, b.exchange, b.routing_key) for b in bindings if not b.to_exchange]
+
+    def get_bindings(self) -> Iterable[dict[str, str]]:
+        """All bindings as dictionaries with ``source``, ``destination`` and ``routing_key``."""
+        for queue, exchange, routing_key in self.list_bindings():
+            yield {"source": exchange, "destination": queue, "routing_key": routing_key}
+
+    def after_reply_message_received(self, queue: str) -> None:
+        """Delete a reply queue that has served its purpose."""
+        self.queue_delete(queue)
+
     def _routes_plainly(self, exchange: str) -> bool:
         """Whether the core's router knows all there is to the type of an exchange."""
         spec = self._declarations.find_exchange(exchange)
@@ -178,7 +200,34 @@ class DocumentedChannel(AbstractChannel, StdChannel):
                 return True
         return False
 
-    # -- bodies and priorities ---------------------------------------------------------------
+    # -- messages, bodies and priorities -----------------------------------------------------
+
+    def prepare_message(
+        self,
+        body: Any,
+        priority: int | None = None,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        headers: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """A message in the form of 5.7's virtual transports, to be given to `basic_publish`."""
+        properties = properties or {}
+        properties.setdefault("delivery_info", {})
+        properties.setdefault("priority", priority or 0)
+        return {
+            "body": body,
+            "content-encoding": content_encoding,
+            "content-type": content_type,
+            "headers": headers or {},
+            "properties": properties,
+        }
+
+    def message_to_python(self, raw_message: Any) -> VirtualMessage:
+        """A message in the form of 5.7's virtual transports as a `Message` of this channel."""
+        if isinstance(raw_message, VirtualMessage):
+            return raw_message
+        return self.Message(raw_message, channel=self)
 
     def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:
         """The body as it is stored, and the name of the encoding that was used, if any."""

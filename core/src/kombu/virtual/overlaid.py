@@ -10,7 +10,6 @@ import atexit
 import os
 import weakref
 from contextlib import suppress
-from functools import partial
 from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,18 +20,20 @@ from kombu.utils.uuid import uuid
 
 from . import refusals
 from .channel import Channel
-from .exchange import DirectExchange, FanoutExchange
 from .message import from_delivery
+from .overlaid_publishing import OverlaidPublisher, OverlaidRoutes
 from .overlay import OverlaySession, RawDelivery
 from .qos import QoS as VirtualQoS
+from .queue_verbs import QueueVerbs
 from .receiver import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from kombu.transport.backend import Delivery, Envelope, Session
 
-    from .channel import queue_declare_ok_t
+    from .publishing import Publisher, Route
+    from .queue_verbs import queue_declare_ok_t
     from .transport import Transport
 
 __all__ = ("OverlaidChannel", "overlaid")
@@ -62,12 +63,25 @@ def overlaid(cls: Any) -> Any:
     return made
 
 
+class OverlaidQueueVerbs(QueueVerbs):
+    """As 5.7 has it, ``_has_queue`` is asked by passive declarations alone: where an empty queue
+    can't be told from none, one can still be consumed from.
+    """
+
+    def must_exist(self, name: str, method: str, deadline: float) -> None:
+        """Raise `ChannelError` (404) where there is no such queue, unless it is for messages."""
+        if not method.startswith("Basic."):
+            super().must_exist(name, method, deadline)
+
+
 class OverlaidChannel(Channel, native=True):
     """A channel whose class overrides some of `kombu.virtual.spi.OVERRIDABLE`."""
 
     gives_back_itself = True
 
     takes_envelopes = False
+
+    queue_verbs = OverlaidQueueVerbs
 
     #: What to ask for at the next look; see `_active_queues`.
     _wanted: list[str] | None = None
@@ -81,8 +95,10 @@ class OverlaidChannel(Channel, native=True):
                 setattr(self, name, options[name])
         self._declarations = connection.state.declarations
         self._overlay = OverlaySession(self, connection.session)
+        self._session = cast("Session", self._overlay)
         self._settle = self._overlay.settle
         self._claims = None
+        self._overlaid_routes = OverlaidRoutes(self, self._overlay, self._declarations)
         # Nothing is remembered: every message asks the channel for its route.
         self._routes = {}
         if self._overlay.fetches:
@@ -110,10 +126,6 @@ class OverlaidChannel(Channel, native=True):
 
     def _may_consume(self) -> bool:
         return bool(self.qos.can_consume())
-
-    @property
-    def _session(self) -> Session:
-        return cast("Session", self._overlay)
 
     # -- declarations ------------------------------------------------------------------------
 
@@ -163,57 +175,14 @@ class OverlaidChannel(Channel, native=True):
 
     def _resolve(
         self, envelope: Envelope, exchange: str, routing_key: str, mandatory: bool
-    ) -> tuple[Callable[[Envelope], None], ...]:
+    ) -> Route:
         self._check_open("Basic.publish")
         if mandatory and not exchange and not self._exists(routing_key):
             return ()
-        overrides = self.overrides
-        if exchange and "_put_fanout" in overrides and self.supports_fanout:
-            kind = self.typeof(exchange)
-            if kind.type == "fanout":
-                return (partial(self._deliver_by, kind, exchange, routing_key),)
-        asks = not self._routes_plainly(exchange) or bool(overrides & {"_lookup", "get_table"})
-        if not asks or (not exchange and "_lookup" not in overrides):
-            queues: Sequence[str] = self._declarations.targets(
-                exchange, routing_key, envelope.headers
-            )
-        else:
-            if exchange and not self._delivers_plainly(self.typeof(exchange)):
-                kind = self.typeof(exchange)
-                return (partial(self._deliver_by, kind, exchange, routing_key),)
-            queues = self._lookup(exchange, routing_key)
-        return tuple(partial(self._store, queue) for queue in queues)
+        return self._overlaid_routes.resolve(envelope, exchange, routing_key)
 
-    def _delivers_plainly(self, kind: Any) -> bool:
-        plain = (None, DirectExchange.deliver, FanoutExchange.deliver)
-        return getattr(type(kind), "deliver", None) in plain
-
-    def _deliver_by(self, kind: Any, exchange: str, routing_key: str, envelope: Envelope) -> None:
-        kind.deliver(self._overlay.payload(envelope), exchange, routing_key)
-
-    def _store(self, queue: str, envelope: Envelope) -> None:
-        for _, error in self._overlay.put([(queue, envelope)], self._deadline()):
-            raise error
-
-    def _publish_timed(
-        self,
-        envelope: Envelope,
-        route: tuple[Callable[[Envelope], None], ...],
-        mandatory: bool,
-        timeout: float | None,
-    ) -> None:
-        # The properties tell what `_put` makes of it.
-        self._publish_carefully(envelope, route, mandatory, timeout)
-
-    def _publish_carefully(
-        self,
-        envelope: Envelope,
-        route: tuple[Callable[[Envelope], None], ...],
-        mandatory: bool,
-        timeout: float | None,
-    ) -> None:
-        # What the channel overrides can't be bounded in time.
-        super()._publish_carefully(envelope, route, mandatory, None)
+    def _new_publisher(self, connection: Transport) -> Publisher:
+        return OverlaidPublisher(self, connection, self._session, self._declarations)
 
     def _encoded(self, payload: dict[str, Any], body: Any) -> dict[str, Any]:
         """`payload` with the body as ``body_encoding`` and `encode_body` have it."""
@@ -274,12 +243,11 @@ class OverlaidChannel(Channel, native=True):
         else:
             delivery = self.connection.take_one(queue, bool(no_ack))
         if delivery is None:
-            if not self._exists(queue):
-                raise refusals.no_queue(queue, self._vhost, "Basic.get")
+            self._queues.must_exist(queue, "Basic.get", self._deadline())
             return None
         if no_ack:
             return self._done_with(delivery)
-        self._got += 1
+        self._settling.got += 1
         return self._awaiting_ack(delivery)
 
     def _awaiting_ack(self, delivery: Delivery) -> Any:
@@ -346,6 +314,15 @@ class OverlaidChannel(Channel, native=True):
         """Have ``QoS.reject`` called, for each delivery up to this one with `multiple`."""
         for tag in self._up_to(delivery_tag) if multiple else [delivery_tag]:
             self.basic_reject(tag, requeue)
+
+    def basic_requeue(self, delivery_tag: Any, delay: float | None = None) -> None:
+        """Have ``QoS.reject`` called; with a delay only what the backend claimed goes back."""
+        if not delay:
+            self.basic_reject(delivery_tag, requeue=True)
+        elif isinstance(self._ledger.get(delivery_tag), RawDelivery):
+            raise refusals.no_delay(self.connection.driver_name, "Basic.reject")
+        else:
+            super().basic_requeue(delivery_tag, delay)
 
     def basic_recover(self, requeue: bool = False) -> None:
         """Have ``QoS.restore_unacked`` called, or deliver again to the same consumers."""

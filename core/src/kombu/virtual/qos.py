@@ -58,7 +58,7 @@ class QoS:
     @property
     def prefetch_count(self) -> int:
         """How many deliveries may be unsettled, 0 for no limit."""
-        return int(self.channel.prefetch_limit or self.channel._default_window)
+        return int(self.channel.prefetch_limit or self.channel._consumers.limit)
 
     @prefetch_count.setter
     def prefetch_count(self, count: int) -> None:

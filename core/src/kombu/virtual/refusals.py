@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kombu.exceptions import (
     ChannelError,
-    MessageStateError,
+    LeaseLost,
     NotEquivalentError,
     RecoverableConnectionError,
 )
@@ -29,6 +29,7 @@ __all__ = (
     "in_use",
     "invalid_x_match",
     "locked",
+    "no_delay",
     "no_exchange",
     "no_queue",
     "not_exclusive",
@@ -52,6 +53,7 @@ METHODS = {
     "Basic.publish": (60, 40),
     "Basic.get": (60, 70),
     "Basic.ack": (60, 80),
+    "Basic.reject": (60, 90),
 }
 
 
@@ -193,9 +195,21 @@ def unknown_tag(
     )
 
 
-def claim_lost(lost: Sequence[Delivery]) -> MessageStateError:
+def no_delay(transport: str, method: str) -> ChannelError:
+    """540: the store can only deliver at once."""
+    return ChannelError(
+        f"NOT_IMPLEMENTED - the {transport} transport can't delay messages: publish and requeue "
+        "without a delay, or use a transport that can (docs/queues.md)",
+        METHODS.get(method),
+        method,
+        540,
+    )
+
+
+def claim_lost(lost: Sequence[Delivery]) -> LeaseLost:
     """Messages were given to others before they were settled."""
-    return MessageStateError(
+    return LeaseLost(
         f"The claim on {len(lost)} message(s) of queue {lost[0].queue!r} was lost before it was "
-        "settled: the message was given to another consumer"
+        "settled: the message was given to another consumer.  Handle it in less time, or raise the "
+        "transport options lease or lease_limit"
     )

@@ -18,13 +18,13 @@ from kombu.exceptions import (
 )
 from kombu.transport import base
 from kombu.transport.backend import (
-    Envelope,
+    Delivery,
+    Leased,
+    Leasing,
     Maintained,
     Release,
     Role,
     Topology,
-    Want,
-    Wants,
 )
 from kombu.transport.options import Options, parse_options
 from kombu.utils.scheduling import FairCycle
@@ -32,8 +32,14 @@ from kombu.utils.scheduling import FairCycle
 from .channel import Channel
 from .channel import Channel as VirtualChannel
 from .declarations import Declarations
+from .forwarding import Forwarder
+from .getting import Getter
+from .inspection import Inspector
+from .leases import LeaseKeeper
+from .management import Management
 from .receiver import Receiver
 from .rota import Rota
+from .routes import Routes
 from .sessions import one_at_a_time, settle_of
 from .shared import SharedDeclarations
 from .state import BrokerState
@@ -41,37 +47,12 @@ from .tables import new_table
 from .upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from kombu.plugins import TransportSpec
-    from kombu.transport.backend import Backend, Delivery, Session
+    from kombu.transport.backend import Backend, Session
     from kombu.transport.capabilities import Capabilities
 
-    Put = Callable[[Envelope], None]
-
-__all__ = ("Management", "Transport", "new_table", "transport_class_for")
-
-
-#: How many queues ``basic.get`` remembers; reply queues have names of their own each.
-MAX_GET_WANTS = 256
-
-
-class Management(base.Management):
-    """What can be asked of a virtual broker beside sending and receiving."""
-
-    def __init__(self, transport: Any) -> None:
-        super().__init__(transport)
-        self._declarations = transport.declarations
-
-    def get_bindings(self) -> list[dict[str, str]]:
-        """All bindings as dictionaries with ``source``, ``destination`` and ``routing_key``."""
-        return [
-            {"destination": b.destination, "source": b.exchange, "routing_key": b.routing_key}
-            for b in self._declarations.bindings()
-        ]
-
-    def close(self) -> None:
-        """Nothing is held open."""
+__all__ = ("Transport",)
 
 
 class Transport(base.Transport):
@@ -115,15 +96,11 @@ class Transport(base.Transport):
         self._channel_ids = itertools.count(1)
         self._backend: Backend | None = None
         self._lock = threading.RLock()
-        # A session fetches for one thread at a time, and the command session serves all channels.
-        self._getting = threading.Lock()
-        self._get_wants: dict[tuple[str, bool], Wants] = {}
         # Where a subclass names a state as its class attribute, that one.
         declared = type(self).state
         self.declarations = (
             declared.declarations if isinstance(declared, BrokerState) else Declarations(new_table)
         )
-        self.routes: Any = {}
 
     # -- connection --------------------------------------------------------------------------
 
@@ -163,23 +140,32 @@ class Transport(base.Transport):
             self.declarations = getattr(backend, "declarations", None) or self.declarations
             if isinstance(self.session, Topology):
                 self.declarations = SharedDeclarations(new_table, self.session, self.deadline)
-            self.routes = self.declarations.new_cache()
+            self.routes = Routes(self.session, self.declarations, self.deadline)
             self.settle = settle_of(self.session, self.deadline)
             # A store inside this process may hand out its claims by token: forgetting one is all
             # that an acknowledgement is there.
             self.claims: dict[Any, Delivery] | None = getattr(self.session, "claims", None)
             told = session if isinstance(session, Maintained) else None
+            self.forwarder = Forwarder(self)
             self.upkeep: Upkeep | None = None
             if told is not None or capabilities.maintenance_interval is not None:
                 self.upkeep = Upkeep(self, told, capabilities.maintenance_interval)
+            self.keeper = self._new_keeper(backend)
+            inspector: Inspector | None = None
+            if capabilities.max_delay is not None or capabilities.message_ttl is not True:
+                inspector = Inspector(self, capabilities.max_delay)
             self.receiver = Receiver(
-                self._open_receiving, self._give_back, capabilities.fetch_batch, self.upkeep
+                partial(self.open_session, Role.RECEIVE),
+                self._give_back,
+                capabilities.fetch_batch,
+                self.upkeep,
+                self.keeper,
+                inspector,
             )
+            self.getter = Getter(self.session, self.deadline, self.keeper, inspector)
             self._arrived = self.receiver.arrived
             self._source: Receiver | Rota = self.receiver
             _open.add(self)
-            # A backend may hand out a shorter way to one of its queues than `Session.put`.
-            self._putter: Callable[[str], Put] = getattr(self.session, "putter", self._put_one_way)
         return self
 
     def close_connection(self, connection: Any) -> None:
@@ -189,6 +175,8 @@ class Transport(base.Transport):
         if backend is None:
             return
         deadline = self.deadline()
+        if self.keeper is not None:
+            self.keeper.stop()
         receiving = self._source.close()
         if self.claims and not any(channel.gives_back_itself for channel in self.channels):
             # All at once, so that what the channels held comes back in one order; channels that
@@ -207,12 +195,14 @@ class Transport(base.Transport):
     def forked(self) -> None:
         """Called in the child of a fork: the connection stays the parent's."""
         self._lock = threading.RLock()
-        self._getting = threading.Lock()
         self.declarations.forked()
         if self._backend is not None:
+            if self.keeper is not None:
+                self.keeper.forked()
             self._source.forked()
             for channel in self.channels:
                 channel.forked()
+            self.getter.forked()
             self._backend.forked()
 
     def verify_connection(self, connection: Any) -> bool:
@@ -307,49 +297,6 @@ class Transport(base.Transport):
             self._source.remove(receiver)
         receiver.close()
 
-    # -- routes ------------------------------------------------------------------------------
-
-    def resolve(self, exchange: str, routing_key: str, headers: dict[str, Any]) -> tuple[Put, ...]:
-        """What to call with an envelope to store it wherever a route leads."""
-        return cast(
-            "tuple[Put, ...]",
-            self.declarations.resolve(
-                self.routes, exchange, routing_key, headers, self._build_route
-            ),
-        )
-
-    def _build_route(self, queues: tuple[str, ...]) -> tuple[Put, ...]:
-        if not queues:
-            return ()
-        if self._putter == self._put_one_way:
-            return (partial(self.put, queues),)
-        puts = [self._putter(queue) for queue in queues]
-        # Every queue counts deliveries of its own, so every queue after the first gets a copy.
-        return (*(partial(_put_copy, put) for put in puts[1:]), puts[0])
-
-    def _put_one_way(self, queue: str) -> Put:
-        return partial(self.put, (queue,))
-
-    def put(self, queues: Sequence[str], envelope: Envelope) -> None:
-        """Store an envelope in each of `queues`; raises what the store refused."""
-        self._put_all(queues, envelope, self.deadline())
-
-    def put_within(self, envelope: Envelope, deadline: float) -> None:
-        """Route and store an envelope by `deadline`."""
-        targets = self.declarations.targets(
-            envelope.exchange, envelope.routing_key, envelope.headers
-        )
-        self._put_all(targets, envelope, deadline)
-
-    def _put_all(self, queues: Iterable[str], envelope: Envelope, deadline: float) -> None:
-        for _, error in self.session.put([(queue, envelope) for queue in queues], deadline):
-            raise error
-
-    def put_into(self, queues: Sequence[str], envelope: Envelope, deadline: float) -> None:
-        """Store an envelope in each of `queues` by `deadline`."""
-        if queues:
-            self._put_all(queues, envelope, deadline)
-
     def now(self) -> float:
         """The store's clock, epoch seconds."""
         if self._backend is None:
@@ -358,16 +305,8 @@ class Transport(base.Transport):
 
     def take_one(self, queue: str, no_ack: bool) -> Delivery | None:
         """Fetch one message without waiting (``basic.get``)."""
-        # Kept, so that a session which prepares for a set of queues need not do it at each call.
-        wants = self._get_wants.get((queue, no_ack))
-        if wants is None:
-            if len(self._get_wants) >= MAX_GET_WANTS:
-                self._get_wants.clear()
-            wants = self._get_wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
         self.keep_up()
-        with self._getting:
-            deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
-        return deliveries[0] if deliveries else None
+        return self.getter.get(queue, no_ack)
 
     def keep_up(self) -> None:
         """Do what is due in the store, before somebody looks at a queue."""
@@ -378,11 +317,27 @@ class Transport(base.Transport):
         releases = [Release(delivery, count=False) for delivery in deliveries]
         self.settle((), releases, None)
 
-    def _open_receiving(self) -> Session:
+    def open_session(self, role: Role, deadline: float | None = None) -> Session:
+        """Open a further session, for whoever closes it."""
         backend = self._backend
         if backend is None:
             raise RecoverableConnectionError("the connection was closed: connect again")
-        return backend.open(Role.RECEIVE, self.deadline())
+        return backend.open(role, self.deadline() if deadline is None else deadline)
+
+    # -- claims that end by themselves -------------------------------------------------------
+
+    def _new_keeper(self, backend: Backend) -> LeaseKeeper | None:
+        lease = backend.lease if isinstance(backend, Leased) else None
+        limit: float | None = getattr(self.options, "lease_limit", None)
+        if lease is None or limit == 0 or not isinstance(self.session, Leasing):
+            return None
+        return LeaseKeeper(self, lease, limit)
+
+    def held(self) -> list[Delivery]:
+        """Every delivery that is fetched and not settled, for who renews their claims."""
+        held = [d for channel in list(self.channels) for d in channel.unsettled()]
+        arrived: list[Any] = list(self.receiver.arrived)
+        return held + [d for d in arrived if isinstance(d, Delivery)]
 
     def deadline(self) -> float:
         """By when an operation has to end that begins now and was given no timeout of its own."""
@@ -415,32 +370,3 @@ def _forked() -> None:
 
 
 os.register_at_fork(after_in_child=_forked)
-
-
-def _put_copy(put: Put, envelope: Envelope) -> None:
-    put(envelope.copy())
-
-
-def transport_class_for(spec: TransportSpec) -> type[Transport]:
-    """The transport class of a plugin that brings a backend and nothing else.
-
-    The backend is called with the `kombu.Connection` and the parsed options; its class may name
-    an ``options_class`` of its own.
-    """
-    # Only while the first connection of a scheme opens.
-    from kombu import plugins
-
-    make = plugins.load_object(spec, spec.backend or "")
-
-    class BackendTransport(Transport):
-        options_class = getattr(make, "options_class", Options)
-        default_port = spec.default_port
-        driver_type = spec.driver_type or spec.name
-        driver_name = spec.driver_name or spec.name
-
-        def new_backend(self) -> Backend:
-            return cast("Backend", make(self.client, self.options))
-
-    BackendTransport.__name__ = BackendTransport.__qualname__ = f"{spec.name.title()}Transport"
-    BackendTransport.__doc__ = spec.summary or f"The {spec.name} transport."
-    return BackendTransport

@@ -1,8 +1,7 @@
 """Does what a store's promises need somebody to do: expire, promote, reclaim, dead-letter.
 
 Nothing runs by itself: the connection that is about to fetch, or that looks at a queue, does what
-is due first.  What has to move is put where it goes and acknowledged then, so that whatever
-happens between doubles a message and loses none.
+is due first.
 """
 
 from __future__ import annotations
@@ -11,12 +10,8 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from kombu.exceptions import PublishRefused
-
-from .deadletter import dead_letters, forward, without_cycles
-
 if TYPE_CHECKING:
-    from kombu.transport.backend import Delivery, Maintained, Scheduled
+    from kombu.transport.backend import Maintained, Scheduled
 
     from .transport import Transport
 
@@ -59,25 +54,8 @@ class Upkeep:
                 transport.declarations.queue_names(), BATCH, transport.deadline()
             )
             for letter in letters:
-                self.dead_letter(letter, letter.dead or "expired")
+                transport.forwarder.bury(letter, letter.dead or "expired")
             if len(letters) < BATCH:
                 break
         wait = self._interval if due is None else due
         self.next_due = inf if wait is None else monotonic() + wait
-
-    def dead_letter(self, delivery: Delivery, reason: str) -> None:
-        """Send a message where the dead letters of its queue go, or drop it, and acknowledge it."""
-        transport = self._transport
-        deadline = transport.deadline()
-        found = transport.session.find_queue(delivery.queue, deadline)
-        to = None if found is None else dead_letters(found[0].arguments)
-        if to is not None:
-            letter = forward(delivery.envelope, delivery.queue, reason, to, transport.now())
-            targets = transport.declarations.targets(
-                letter.exchange, letter.routing_key, letter.headers
-            )
-            try:
-                transport.put_into(without_cycles(letter, reason, targets), letter, deadline)
-            except PublishRefused:
-                pass  # full, and dead letters are not worth blocking for: as on RabbitMQ
-        transport.settle((delivery,), (), None)

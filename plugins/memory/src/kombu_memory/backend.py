@@ -54,6 +54,8 @@ class MemoryBackend:
         self.lease = lease
         #: What this connection claimed and did not settle, by token, in the order of claiming.
         self.claims: dict[int, Delivery] = {}
+        #: When the first of them may end: who fetches looks then, epoch seconds.
+        self.next_look = 0.0
         if lease is not None:
             self.store.leasing.add(self)
             self.store.has_leases = True

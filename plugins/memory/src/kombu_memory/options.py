@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kombu.transport.options import Options
+from kombu.transport.options import LeaseOptions
 
 __all__ = ("MemoryOptions",)
 
 
 @dataclass(frozen=True)
-class MemoryOptions(Options):
-    """What every virtual transport understands, and how long a claim holds."""
+class MemoryOptions(LeaseOptions):
+    """What every virtual transport understands, and how long a claim holds.
+
+    Without a ``lease`` a message goes back to its queue when its connection is closed or
+    garbage-collected.
+    """
 
     transport: ClassVar[str] = "memory"
-
-    #: Seconds after which an unsettled message goes back to its queue; `None`: when its connection
-    #: is closed or garbage-collected.
-    lease: float | None = None

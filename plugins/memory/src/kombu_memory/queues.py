@@ -50,6 +50,7 @@ class Queue:
         schedule: Told when something is due here.
         now: The store's clock, epoch seconds.
         bury: Takes what left the queue other than by acknowledgement, with the reason.
+        room: How many messages the consumers of a queue have room for.
     """
 
     __slots__ = (
@@ -58,6 +59,7 @@ class Queue:
         "_bytes",
         "_lock",
         "_now",
+        "_room",
         "_schedule",
         "declared",
         "items",
@@ -75,7 +77,9 @@ class Queue:
         schedule: Schedule,
         now: Callable[[], float],
         bury: Callable[[Queue, Envelope, DeadReason], None],
+        room: Callable[[str], int],
     ) -> None:
+        self._room = room
         self.name = spec.name
         #: Whether somebody declared it; a queue may be there because a message was sent to it.
         self.declared = False
@@ -137,6 +141,8 @@ class Queue:
                 ends = self._now() + spec.message_ttl
                 if envelope.expires_at is None or ends < envelope.expires_at:
                     envelope.expires_at = ends
+            if envelope.expires_at is not None and envelope.expires_at <= self._now():
+                self._keep_for_consumer(envelope)
             self.items.append(envelope)
             self._bytes += len(envelope.body)
             while self.items and self._overflows(0):
@@ -145,6 +151,19 @@ class Queue:
                 self._watch_head()
         if self.watchers:
             self.ring()
+
+    def _keep_for_consumer(self, envelope: Envelope) -> bool:
+        """Have a message without any time to live stay where a consumer waits for it.
+
+        A broker that pushes would deliver it at once; here the consumer comes for it.
+        """
+        awaited = self._room(self.name) > len(self.items)
+        if awaited:
+            envelope.expires_at = None
+        return awaited
+
+    def _expires_at_once(self, envelope: Envelope) -> bool:
+        return self.spec.message_ttl == 0 or envelope.properties.get("expiration") == "0"
 
     def _overflows(self, more: int) -> bool:
         """Whether the queue is over its limits, or would be with `more` bytes."""
@@ -172,9 +191,7 @@ class Queue:
             front: Where it was; otherwise behind the others.
             position: The token of the claim that ends: the order in which messages left.
         """
-        limit = self.spec.delivery_limit
-        if limit is not None and envelope.count > limit:
-            self._bury(self, envelope, "delivery_limit")
+        if self.came_too_often(envelope):
             return
         if envelope.wire is None:
             # Kept over further claims: where the message was when it left for the first time.
@@ -183,6 +200,9 @@ class Queue:
             self._insert(envelope, front)
         else:
             with self._lock:
+                if self._expires_at_once(envelope) and not self._keep_for_consumer(envelope):
+                    self._bury(self, envelope, "expired")
+                    return
                 self._insert(envelope, front)
                 self._bytes += len(envelope.body)
                 while self.items and self._overflows(0) and self.spec.overflow == "drop-head":
@@ -191,6 +211,14 @@ class Queue:
                     self._watch_head()
         if self.watchers:
             self.ring()
+
+    def came_too_often(self, envelope: Envelope) -> bool:
+        """Whether a message was delivered as often as may be: then it is a dead letter now."""
+        limit = self.spec.delivery_limit
+        if limit is None or envelope.count <= limit:
+            return False
+        self._bury(self, envelope, "delivery_limit")
+        return True
 
     def _insert(self, envelope: Envelope, front: bool) -> None:
         items = self.items

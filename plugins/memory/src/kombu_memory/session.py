@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import deque
 from math import inf
@@ -50,8 +51,14 @@ class MemorySession:
         self.waiting = False
         self._interrupted = False
         self._bell = Bell()
+        # The same object for every queue, by which it is found again when the session ends.
         # What the queues have of the session: a connection that is dropped is not kept by them.
         self._watching: weakref.ref[Watcher] = weakref.ref(self)
+
+    def __del__(self, _exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+        # A session that is dropped without being closed: what it was told of, others may wait for.
+        if self._queues and not _exiting():
+            self._unwatch()
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -318,7 +325,7 @@ class MemorySession:
                 continue  # deleted meanwhile, and its messages with it
             envelope = release.delivery.envelope
             if release.delay > 0:
-                self._store.delay(queue.name, envelope, release.delay)
+                self._store.return_later(queue, envelope, release.delay)
             elif release.front:
                 queue.give_back(envelope, position=release.delivery.token)
         for release in back:
@@ -339,13 +346,12 @@ class MemorySession:
         until = now() + seconds
         lost = []
         for delivery in deliveries:
-            claim = self.claims.pop(delivery.token, None)
+            # Never out of the claims, not for a moment: another thread may settle it just now.
+            claim = self.claims.get(delivery.token)
             if claim is None:
                 lost.append(delivery)
             else:
                 claim.lease_until = until
-                # At the end, so that the claims stay in the order in which they run out.
-                self.claims[delivery.token] = claim
         return lost
 
     def maintain(
@@ -376,16 +382,28 @@ class MemorySession:
     def _reclaim(self) -> float | None:
         """Return expired claims to their queues; tells in how many seconds the next one is due."""
         clock = now()
-        for backend in list(self._store.leasing):
-            for token, delivery in list(backend.claims.items()):
-                until = delivery.lease_until
-                if until is None:
-                    continue
-                if until > clock:
-                    return until - clock
-                if backend.claims.pop(token, None) is not None:
-                    return_claim(self._store, delivery)
-        return None
+        backends = list(self._store.leasing)
+        for backend in backends:
+            if backend.next_look <= clock:
+                self._reclaim_of(backend, clock)
+        return min((backend.next_look - clock for backend in backends), default=None)
+
+    def _reclaim_of(self, backend: MemoryBackend, clock: float) -> None:
+        """Return what one connection did not renew, and say when to look again."""
+        # What is claimed from now on ends no earlier than this.
+        earliest = clock + (backend.lease or inf)
+        ended: list[Delivery] = []
+        for delivery in list(backend.claims.values()):
+            until = delivery.lease_until
+            if until is not None and until <= clock:
+                ended.append(delivery)
+            elif until is not None:
+                earliest = min(earliest, until)
+        backend.next_look = earliest
+        # The last one first, so that the first one ends up in front.
+        for delivery in reversed(ended):
+            if backend.claims.pop(delivery.token, None) is not None:
+                return_claim(self._store, delivery)
 
     def _fetch_with_leases(self, limit: int, deadline: float) -> list[Delivery]:
         while True:

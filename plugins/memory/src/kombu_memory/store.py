@@ -12,9 +12,10 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from kombu.exceptions import PublishRefused
 from kombu.transport.backend import QueueSpec
 from kombu.virtual.declarations import Declarations
-from kombu.virtual.transport import new_table
+from kombu.virtual.tables import new_table
 
 from .queues import Queue, Watcher
 from .schedule import Schedule
@@ -46,6 +47,8 @@ class Store:
 
     def __init__(self) -> None:
         self.declarations = Declarations(new_table)
+        # Queues may outlive a connection here that is dropped without being closed.
+        self.declarations.delete_abandoned = self.delete
         self.queues: dict[str, Queue] = {}
         self.tokens: Iterator[int] = itertools.count(1)
         #: Backends whose claims end by themselves, and whether there ever were any.
@@ -95,7 +98,7 @@ class Store:
             queue = self.queues.get(name) or self._undeclared.get(name)
             if queue is None:
                 queue = self._undeclared[name] = Queue(
-                    QueueSpec(name), self.schedule, now, self.bury
+                    QueueSpec(name), self.schedule, now, self.bury, self.declarations.room
                 )
             return queue
 
@@ -133,9 +136,25 @@ class Store:
 
         def promote() -> None:
             envelope.not_before = None
-            self.existing(name).put_with_options(envelope)
+            queue = self.existing(name)
+            try:
+                queue.put_with_options(envelope)
+            except PublishRefused:
+                # Who published it is gone, so nobody can be told that there is no room.
+                if queue.spec.overflow == "reject-publish":
+                    self.bury(queue, envelope, "maxlen")
 
         self.schedule.at(monotonic() + max(seconds, 0.0), promote)
+
+    def return_later(self, queue: Queue, envelope: Envelope, seconds: float) -> None:
+        """Put a delivered message back behind the others after some seconds."""
+
+        def promote() -> None:
+            if self.queues.get(queue.name) is queue:
+                queue.give_back(envelope, front=False)
+
+        if not queue.came_too_often(envelope):
+            self.schedule.at(monotonic() + seconds, promote)
 
     def bury(self, queue: Queue, envelope: Envelope, reason: DeadReason) -> None:
         """Set a dead message aside, or drop it where its queue keeps no dead letters."""
