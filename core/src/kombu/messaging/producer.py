@@ -1,44 +1,27 @@
-"""Sending and receiving messages."""
+"""Sending messages."""
 
 from __future__ import annotations
 
-from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from . import serialization
-from .declare import Epoch, maybe_declare
-from .entity import Exchange, Queue, maybe_delivery_mode
-from .envelope import Envelope
-from .exceptions import ContentDisallowed
-from .utils.functional import ChannelPromise
+from kombu import serialization
+from kombu.declare import Epoch, maybe_declare
+from kombu.entity import Exchange, Queue, maybe_delivery_mode
+from kombu.envelope import Envelope
+from kombu.utils.functional import ChannelPromise
+
+from .channels import FirstLook, is_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-    from .batching import Batch
+    from kombu.batching import Batch
 
-__all__ = ("Consumer", "Exchange", "Producer", "Queue")
+__all__ = ("Producer",)
 
 PERSISTENT = 2
-
-
-def _is_connection(obj: Any) -> bool:
-    # Asked of the class: the attribute itself would open the channel.
-    return hasattr(type(obj), "default_channel")
-
-
-def _channel_of(channel: Any) -> Any:
-    """A channel, for a channel or for the connection whose default channel is meant."""
-    return channel.default_channel if _is_connection(channel) else channel
-
-
-class _FirstLook:
-    """Stands in a class for an attribute that its instances make when they are first asked."""
-
-    def __get__(self, obj: Any, owner: type[Any]) -> Any:
-        return self if obj is None else obj._open()  # noqa: SLF001  the instance it stands in
 
 
 class Producer:
@@ -71,7 +54,7 @@ class Producer:
 
     #: The channel.  Where a connection was given it is opened at the first look, and from then on
     #: an ordinary attribute: a message does not pay for a property.
-    channel: Any = _FirstLook()
+    channel: Any = FirstLook()
 
     def __init__(
         self,
@@ -103,7 +86,7 @@ class Producer:
 
     def _attach(self, channel: Any) -> None:
         known = self.__dict__.pop("channel", None)
-        if _is_connection(channel):
+        if is_connection(channel):
             self._connection = channel
             if known is not None and known is channel.open_channel:
                 # A pool gives out the same connection again and again.
@@ -266,7 +249,7 @@ class Producer:
             compression = self.compression
         if compression:
             # Compressors are not for everybody: imported with the first message that wants one.
-            from .compression import compress
+            from kombu.compression import compress
 
             body, headers["compression"] = compress(body, compression)
         if delay is not None:
@@ -415,7 +398,7 @@ class Producer:
             ValueError: `max_size` is not a positive number.
         """
         # Batches are not for everybody: imported with the first one.
-        from .batching import Batch
+        from kombu.batching import Batch
 
         return Batch(self, max_size)
 
@@ -450,225 +433,3 @@ class Producer:
             self.auto_declare,
             self.compression,
         )
-
-
-class Consumer:
-    """Receives messages.
-
-    Args:
-        channel: Channel to receive on, or a connection: then its default channel is used.
-        queues: A `Queue`, or several.
-        no_ack: Receive without acknowledgement.
-        auto_declare: Declare the queues at once.  Default is True.
-        callbacks: Called in order with ``(body, message)`` for each message.
-        on_decode_error: Called with ``(message, exception)`` where a body can't be decoded;
-            without it the exception is raised out of ``drain_events``.
-        on_message: Called with each message instead of the callbacks, without decoding it.
-        accept: Serializers or content types that may be decoded.
-        prefetch_count: How many messages may be unacknowledged.
-        tag_prefix: What the consumer tags begin with.
-    """
-
-    ContentDisallowed: ClassVar[type[ContentDisallowed]] = ContentDisallowed
-
-    channel: Any = None
-    no_ack: bool | None = None
-    auto_declare = True
-    callbacks: Any = None
-    on_message: Callable[[Any], Any] | None = None
-    on_decode_error: Callable[[Any, Exception], Any] | None = None
-    accept: Any = None
-    prefetch_count: int | None = None
-
-    #: Numbers for consumer tags, unique in the process.
-    _tags: ClassVar[count[int]] = count(1)
-
-    def __init__(
-        self,
-        channel: Any,
-        queues: Any = None,
-        no_ack: bool | None = None,
-        auto_declare: bool | None = None,
-        callbacks: list[Callable[[Any, Any], Any]] | None = None,
-        on_decode_error: Callable[[Any, Exception], Any] | None = None,
-        on_message: Callable[[Any], Any] | None = None,
-        accept: Any = None,
-        prefetch_count: int | None = None,
-        tag_prefix: str | None = None,
-    ) -> None:
-        self.channel = channel
-        self.no_ack = no_ack if no_ack is not None else self.no_ack
-        self.on_message = on_message
-        self.on_decode_error = on_decode_error
-        self.tag_prefix = tag_prefix
-        self.prefetch_count = prefetch_count
-        self.callbacks = callbacks or self.callbacks or []
-        if auto_declare is not None:
-            self.auto_declare = auto_declare
-        self.accept = serialization.prepare_accept_content(accept)
-        self._active_tags: dict[str, str] = {}
-        self._queues: dict[str, Queue] = {}
-        given = [queues] if isinstance(queues, Queue) else list(queues or ())
-        if channel is not None:
-            self.channel = _channel_of(channel)
-            for queue in given:
-                self._add(queue)
-            if self.prefetch_count is not None:
-                self.qos(prefetch_count=self.prefetch_count)
-        else:
-            self._queues = {queue.name: queue for queue in given}
-
-    def _add(self, queue: Queue) -> Queue:
-        bound = queue(self.channel)
-        if self.auto_declare:
-            bound.declare()
-        # By the name that the declaration gave it: the broker names queues without one.
-        self._queues[bound.name] = bound
-        return bound
-
-    def revive(self, channel: Any) -> None:
-        """Go on with another channel, after the connection was lost; call `consume` again."""
-        self._active_tags.clear()
-        self.channel = _channel_of(channel)
-        known, self._queues = list(self._queues.values()), {}
-        for queue in known:
-            # A queue that the broker named is gone with the connection, or to be found again.
-            self._add(queue)
-        if self.prefetch_count is not None:
-            self.qos(prefetch_count=self.prefetch_count)
-
-    def declare(self) -> None:
-        """Declare the queues, their exchanges and bindings."""
-        for queue in self._queues.values():
-            queue.declare()
-
-    def register_callback(self, callback: Callable[[Any, Any], Any]) -> None:
-        """Call `callback`, too, with ``(body, message)``."""
-        self.callbacks.append(callback)
-
-    @property
-    def queues(self) -> list[Queue]:
-        """The queues, bound."""
-        return list(self._queues.values())
-
-    def add_queue(self, queue: Queue) -> Queue:
-        """Add a queue; it is consumed after the next `consume`."""
-        return self._add(queue)
-
-    def consume(self, no_ack: bool | None = None) -> None:
-        """Start to consume from the queues that are not consumed yet."""
-        queues = list(self._queues.values())
-        no_ack = self.no_ack if no_ack is None else no_ack
-        for position, queue in enumerate(queues, 1):
-            # Only the last answer is waited for, where the broker can leave the others out.
-            self._basic_consume(queue, no_ack=no_ack, nowait=position < len(queues))
-
-    def _basic_consume(self, queue: Queue, no_ack: bool | None = None, nowait: bool = True) -> str:
-        tag = self._active_tags.get(queue.name)
-        if tag is None:
-            tag = f"{self.tag_prefix or ''}{next(self._tags)}"
-            queue.consume(tag, self._receive_callback, no_ack=no_ack, nowait=nowait)
-            self._active_tags[queue.name] = tag
-        return tag
-
-    def cancel(self) -> None:
-        """Stop consuming; messages that were delivered already stay to be acknowledged."""
-        tags, self._active_tags = list(self._active_tags.values()), {}
-        for tag in tags:
-            self.channel.basic_cancel(tag)
-
-    close = cancel
-
-    def cancel_by_queue(self, queue: Queue | str) -> None:
-        """Stop consuming from one queue and forget it."""
-        name = queue.name if isinstance(queue, Queue) else queue
-        tag = self._active_tags.pop(name, None)
-        self._queues.pop(name, None)
-        if tag is not None:
-            self.channel.basic_cancel(tag)
-
-    def consuming_from(self, queue: Queue | str) -> bool:
-        """Whether the consumer receives from a queue."""
-        return (queue.name if isinstance(queue, Queue) else queue) in self._active_tags
-
-    def purge(self) -> int:
-        """Drop the ready messages of all queues; returns how many there were."""
-        return sum(queue.purge() for queue in self._queues.values())
-
-    def flow(self, active: bool) -> None:
-        """Stop (``False``) or resume the delivery of messages on the channel."""
-        self.channel.flow(active)
-
-    def qos(
-        self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
-    ) -> Any:
-        """Bound the unacknowledged messages; see `Channel.basic_qos`."""
-        return self.channel.basic_qos(prefetch_size, prefetch_count, apply_global)
-
-    def recover(self, requeue: bool = False) -> Any:
-        """Have all unacknowledged messages of the channel delivered again.
-
-        Args:
-            requeue: To whoever comes first, otherwise to the same consumers.
-        """
-        return self.channel.basic_recover(requeue=requeue)
-
-    def receive(self, body: Any, message: Any) -> None:
-        """Called with each decoded message; calls the callbacks.
-
-        Raises:
-            NotImplementedError: There are none.
-        """
-        callbacks = self.callbacks
-        if not callbacks:
-            raise NotImplementedError(
-                "Consumer does not have any callbacks: give callbacks=[...] or on_message=..."
-            )
-        for callback in callbacks:
-            callback(body, message)
-
-    def _receive_callback(self, message: Any) -> Any:
-        accept = self.accept
-        on_message = self.on_message
-        try:
-            if accept is not None:
-                message.accept = accept
-            decoded = None if on_message is not None else message.decode()
-        except Exception as exc:
-            if self.on_decode_error is None:
-                raise
-            return self.on_decode_error(message, exc)
-        if on_message is not None:
-            return on_message(message)
-        return self.receive(decoded, message)
-
-    @property
-    def connection(self) -> Any:
-        """The `kombu.Connection`, `None` where the channel is closed."""
-        transport = getattr(self.channel, "connection", None)
-        return None if transport is None else transport.client
-
-    def __enter__(self) -> Any:
-        self.consume()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        if self.channel is None or self.channel.connection is None:
-            return
-        connection = self.connection
-        try:
-            self.cancel()
-        except (
-            *connection.recoverable_connection_errors,
-            *connection.recoverable_channel_errors,
-        ):
-            # The broker cancels the consumers of a connection that is lost.
-            pass
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.queues}>"
