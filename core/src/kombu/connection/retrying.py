@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .connection import Connection
 
-__all__ = ("Retrying",)
+__all__ = ("Retrying", "ensured", "with_own_channel")
 
 T = TypeVar("T")
 
@@ -124,3 +124,42 @@ class Retrying:
         else:
             attempts = f"after {self._retries + 1} attempts"
         raise OperationalError(f"{exc} ({attempts})") from exc
+
+
+def ensured(fun: Callable[..., T], new_retrying: Callable[[], Retrying]) -> Callable[..., T]:
+    """`fun` as a function that is called again as `new_retrying` says, anew for each call."""
+
+    def call(*args: Any, **kwargs: Any) -> T:
+        return new_retrying().call(lambda: fun(*args, **kwargs))
+
+    name = getattr(fun, "__name__", "operation")
+    call.__name__ = f"{name}(ensured)"
+    call.__doc__ = getattr(fun, "__doc__", None)
+    call.__module__ = getattr(fun, "__module__", __name__)
+    return call
+
+
+class _OwnChannel:
+    """Holds the channel that a function is called with, and takes the new one."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+
+    def revive(self, channel: Any) -> None:
+        """Go on with another channel."""
+        self.channel = channel
+
+
+def with_own_channel(
+    connection: Connection, fun: Callable[..., T], channel: Any
+) -> tuple[_OwnChannel, Callable[..., tuple[T, Any]]]:
+    """What revives, and calls, a `fun` that takes ``channel=``; see `Connection.autoretry`."""
+    own = _OwnChannel(channel)
+
+    def call(*args: Any, **kwargs: Any) -> tuple[T, Any]:
+        if own.channel is None:
+            own.channel = connection.channel()
+        return fun(*args, channel=own.channel, **kwargs), own.channel
+
+    call.__name__ = getattr(fun, "__name__", "operation")
+    return own, call
