@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from . import exceptions
 from .utils.compat import register_after_fork
+from .utils.deadlines import OPERATION_TIMEOUT, bounded, within
 from .utils.functional import lazy
 
 __all__ = ("Resource",)
@@ -76,6 +77,10 @@ class Resource:
         self.setup()
 
     # -- for subclasses ----------------------------------------------------------------------
+
+    def _operation_timeout(self) -> float:
+        """Seconds that a call may take which was given no time; see `kombu.utils.deadlines`."""
+        return OPERATION_TIMEOUT
 
     def setup(self) -> None:
         """Fill the pool up to its limit, with resources or `lazy` ones made when needed.
@@ -203,8 +208,18 @@ class Resource:
             resource.release = partial(self.release, resource)
         return resource
 
-    def release(self, resource: Any) -> None:
-        """Give a resource back; twice is harmless."""
+    def release(self, resource: Any, *, timeout: float | None = None) -> None:
+        """Give a resource back; twice is harmless.
+
+        Args:
+            resource: What `acquire` returned.
+            timeout: Seconds that closing it may take, where it is closed; `None`: the
+                ``operation_timeout``.
+        """
+        if timeout is not None:
+            with within(timeout):
+                self.release(resource)
+            return
         if not self._limit:
             # It may be from a time with a limit.
             self._dirty.discard(resource)
@@ -224,7 +239,8 @@ class Resource:
             raise
         self._put_back(resource)
 
-    def replace(self, resource: Any) -> None:
+    @bounded
+    def replace(self, resource: Any, *, timeout: float | None = None) -> None:
         """Close a defective resource that is in use; a new one takes its place."""
         if self._limit:
             try:
@@ -234,7 +250,8 @@ class Resource:
             self._put_back(lazy(self.new))
         self.close_resource(resource)
 
-    def force_close_all(self, close_pool: bool = True) -> None:
+    @bounded
+    def force_close_all(self, close_pool: bool = True, *, timeout: float | None = None) -> None:
         """Close all resources, those in use too.
 
         Args:
@@ -259,12 +276,15 @@ class Resource:
         except AttributeError:
             pass  # half-made: there is nothing to let go of
 
+    @bounded
     def resize(
         self,
         limit: int | None,
         force: bool = False,
         ignore_errors: bool = False,
         reset: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Change the limit.
 

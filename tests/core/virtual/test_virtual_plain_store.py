@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +153,7 @@ def test_closing_closes_the_sessions(connection: Connection) -> None:
     assert backend.closed_sessions == 2
     transport.close_channel(inbox.channel)
     with pytest.raises(RecoverableConnectionError, match="the connection was closed"):
-        transport._open_receiving()
+        transport._open_receiving(inf)
 
 
 def test_threads_take_turns_on_a_session(connection: Connection) -> None:
@@ -219,7 +220,7 @@ def test_a_consumer_that_goes_while_messages_are_on_their_way_loses_none(
     publish(connection, "q", *range(3))
     inbox = Inbox(connection, Queue("q"))
     receiver = connection.transport.receiver
-    session = receiver._open_session()
+    session = receiver._open_session(inf)
     monkeypatch.setattr(receiver, "_session", session)
     fetch = session.fetch
 
@@ -241,7 +242,7 @@ def test_a_limit_that_is_lowered_while_messages_are_on_their_way_holds(
     publish(connection, "q", *range(6))
     inbox = Inbox(connection, Queue("q"), prefetch=4)
     receiver = connection.transport.receiver
-    session = receiver._open_session()
+    session = receiver._open_session(inf)
     monkeypatch.setattr(receiver, "_session", session)
     fetch = session.fetch
 

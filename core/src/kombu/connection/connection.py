@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kombu import exceptions, plugins
 from kombu.declare import DeclaredEntities
 from kombu.transport import lookup
+from kombu.utils.deadlines import bounded, operation_timeout, within
 
 from . import describe
 from .errors import as_library_errors
-from .establish import DEFAULT_RETRIES, establish, operation_timeout, retry_options
+from .establish import DEFAULT_RETRIES, establish, retry_options
 from .factories import Factories
 from .failover import FAILOVER_STRATEGIES, resolve_strategy
 from .journal import debug
@@ -159,7 +160,8 @@ class Connection(Factories, Questions):
 
     # -- hosts -------------------------------------------------------------------------------
 
-    def switch(self, conn_str: str) -> None:
+    @bounded
+    def switch(self, conn_str: str, *, timeout: float | None = None) -> None:
         """Go on with another URL or host name; does not connect."""
         self.close()
         self.declared_entities.clear()
@@ -183,7 +185,8 @@ class Connection(Factories, Questions):
         self._transport = None
         self._use_params()
 
-    def maybe_switch_next(self) -> None:
+    @bounded
+    def maybe_switch_next(self, *, timeout: float | None = None) -> None:
         """Go on with the next host, where there are several."""
         if self.cycle is not None:
             self.switch(next(self.cycle))
@@ -194,7 +197,8 @@ class Connection(Factories, Questions):
 
     # -- connecting --------------------------------------------------------------------------
 
-    def connect(self) -> Any:
+    @bounded
+    def connect(self, *, timeout: float | None = None) -> Any:
         """Connect at once.
 
         Raises:
@@ -204,7 +208,8 @@ class Connection(Factories, Questions):
         self._closed = False
         return self._ensure_connection(max_retries=0, reraise_as_library_errors=False)
 
-    def channel(self) -> Any:
+    @bounded
+    def channel(self, *, timeout: float | None = None) -> Any:
         """Open a channel; close it when it is no longer used."""
         connection = self.connection
         if connection is None:
@@ -212,7 +217,8 @@ class Connection(Factories, Questions):
             connection = self.connection
         return self.transport.create_channel(connection)
 
-    def heartbeat_check(self, rate: int = 2) -> Any:
+    @bounded
+    def heartbeat_check(self, rate: int = 2, *, timeout: float | None = None) -> Any:
         """Give the transport the chance to do what heartbeats need.
 
         Args:
@@ -275,14 +281,14 @@ class Connection(Factories, Questions):
         self._closed = False
 
         def connect() -> Any:
-            return establish(
-                self,
-                errback,
-                max_retries,
-                (interval_start, interval_step, interval_max),
-                callback,
-                timeout,
-            )
+            with within(timeout):
+                return establish(
+                    self,
+                    errback,
+                    max_retries,
+                    (interval_start, interval_step, interval_max),
+                    callback,
+                )
 
         if not reraise_as_library_errors:
             return connect()
@@ -308,7 +314,15 @@ class Connection(Factories, Questions):
         return self.transport.establish_connection()
 
     def collect(self, socket_timeout: float | None = None) -> None:
-        """Let go of a lost connection, without talking to the broker as far as possible."""
+        """Let go of a lost connection, without talking to the broker as far as possible.
+
+        Args:
+            socket_timeout: Seconds that it may take; `None`: the ``operation_timeout``.
+        """
+        self._collect(timeout=socket_timeout)
+
+    @bounded
+    def _collect(self, *, timeout: float | None = None) -> None:
         transport, connection = self._transport, self._connection
         self._default_channel = None
         self._connection = None
@@ -320,7 +334,8 @@ class Connection(Factories, Questions):
             except lost:
                 debug("while letting go of %s", self.as_uri(), exc_info=True)
 
-    def close(self) -> None:
+    @bounded
+    def close(self, *, timeout: float | None = None) -> None:
         """Close the connection (it is opened again when it is used)."""
         self._closed = True
         transport, connection = self._transport, self._connection
@@ -335,11 +350,13 @@ class Connection(Factories, Questions):
             except (*self.connection_errors, *self.channel_errors):
                 debug("while closing %s", self.as_uri(), exc_info=True)
 
-    def release(self) -> None:
+    @bounded
+    def release(self, *, timeout: float | None = None) -> None:
         """Close the connection, or give it back to its pool."""
         self.close()
 
-    def maybe_close_channel(self, channel: Any) -> None:
+    @bounded
+    def maybe_close_channel(self, channel: Any, *, timeout: float | None = None) -> None:
         """Close a channel, and don't mind where it is lost already."""
         try:
             channel.close()
@@ -410,7 +427,8 @@ class Connection(Factories, Questions):
         revival, with_channel = with_own_channel(self, fun, channel)
         return self.ensure(revival, with_channel, **ensure_options)
 
-    def revive(self, new_channel: Any) -> None:
+    @bounded
+    def revive(self, new_channel: Any, *, timeout: float | None = None) -> None:
         """Take a new default channel, after the connection was lost."""
         if self._default_channel is not None and self._default_channel is not new_channel:
             self.maybe_close_channel(self._default_channel)
@@ -455,11 +473,11 @@ class Connection(Factories, Questions):
             return None
         if self.connected:
             return self._connection
-        return self._ensure_connection(
-            max_retries=1,
-            reraise_as_library_errors=False,
-            timeout=operation_timeout(self),
-        )
+        return self._connect_on_the_way()
+
+    @bounded
+    def _connect_on_the_way(self) -> Any:
+        return self._ensure_connection(max_retries=1, reraise_as_library_errors=False)
 
     @property
     def default_channel(self) -> Any:
@@ -467,9 +485,20 @@ class Connection(Factories, Questions):
         channel = self.open_channel
         if channel is not None:
             return channel
-        self._ensure_connection(**retry_options(self))
+        options = retry_options(self)
+        if options["timeout"] is None:
+            # Wanted for ever, or the caller has a deadline.
+            return self._open_default_channel(options)
+        with within(options["timeout"]):
+            return self._open_default_channel(options)
+
+    def _open_default_channel(self, options: dict[str, Any]) -> Any:
+        self._ensure_connection(**options)
         self._default_channel = self.channel()
         return self._default_channel
+
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self)
 
     @property
     def open_channel(self) -> Any:

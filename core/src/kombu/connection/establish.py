@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kombu.utils.deadlines import current, operation_timeout, remaining, time_is_up, within
 from kombu.utils.functional import retry_over_time
 
 from .journal import debug
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from .connection import Connection
 
-__all__ = ("DEFAULT_RETRIES", "establish", "operation_timeout", "retry_options")
+__all__ = ("DEFAULT_RETRIES", "establish", "retry_options")
 
 #: Pauses between attempts to connect are up to this part shorter, so that clients that lost the
 #: same broker do not all come back in the same moment.
@@ -32,14 +33,26 @@ def establish(
     max_retries: int | None,
     intervals: tuple[float, float, float],
     callback: Callable[[], Any] | None,
-    timeout: float | None,
 ) -> Any:
     """Connect to one host after the other until it works; returns the transport's connection.
 
     See `Connection.ensure_connection` for the arguments; `intervals` are its start, step and max.
+    It ends with the deadline of the scope, see `kombu.utils.deadlines`.
     """
+    hosts = max(len(connection.alt), 1)
+    tried = 0
+    last: BaseException | None = None
+
+    def attempt() -> Any:
+        if last is not None and time_is_up():
+            # What was wrong is more to the point than that the time is up.
+            raise last
+        with within(_share(hosts - tried % hosts)):
+            return connection._connection_factory()  # noqa: SLF001  replaced by tests of others
 
     def failed(exc: BaseException, pauses: Iterator[float], retries: int) -> float:
+        nonlocal tried, last
+        tried, last = tried + 1, exc
         # Only a round over all hosts is followed by a pause.
         round_done = connection.completes_cycle(retries)
         pause = next(pauses) if round_done else 0.0
@@ -50,11 +63,10 @@ def establish(
         return pause
 
     # A retry is one host; the limit counts rounds over all of them.
-    hosts = max(len(connection.alt), 1)
     limit = None if max_retries is None else (max_retries + 1) * hosts - 1
     start, step, longest = intervals
     return retry_over_time(
-        connection._connection_factory,  # noqa: SLF001  replaced by tests of others
+        attempt,
         connection.recoverable_connection_errors,
         errback=failed,
         max_retries=limit,
@@ -62,9 +74,15 @@ def establish(
         interval_step=step,
         interval_max=longest,
         callback=callback,
-        timeout=timeout,
+        timeout=remaining(),
         jitter=JITTER,
     )
+
+
+def _share(hosts: int) -> float | None:
+    """What the next of `hosts` may take: one that does not answer leaves the others their time."""
+    left = remaining()
+    return None if left is None else left / hosts
 
 
 def retry_options(
@@ -72,17 +90,15 @@ def retry_options(
 ) -> dict[str, Any]:
     """How often to try where a call needs a connection on the way.
 
-    What the caller's `policy` names goes before what ``transport_options`` say.
+    What the caller's `policy` names goes before what ``transport_options`` say.  Without a
+    `timeout` it is the ``operation_timeout``, unless the caller has a deadline, or
+    ``max_retries`` is `None`: for ever.
     """
     given = connection.transport_options or {}
     options = {name: given[name] for name in _INTERVALS if name in given}
     options.setdefault("max_retries", DEFAULT_RETRIES)
     options.update((n, policy[n]) for n in (*_INTERVALS, "errback") if policy and n in policy)
-    options["timeout"] = operation_timeout(connection) if timeout is None else timeout
+    if timeout is None and current.deadline is None and options["max_retries"] is not None:
+        timeout = operation_timeout(connection)
+    options["timeout"] = timeout
     return options
-
-
-def operation_timeout(connection: Connection) -> float | None:
-    """Seconds that an operation of this connection may take that was given no time of its own."""
-    timeout: float | None = (connection.transport_options or {}).get("operation_timeout", 30.0)
-    return timeout

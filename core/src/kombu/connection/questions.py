@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kombu.transport import base
+from kombu.utils.deadlines import bounded
 
 __all__ = ("Questions",)
 
@@ -60,7 +61,8 @@ class Questions:
         """Whether the transport routes by this type."""
         return exchange_type in self.transport.implements.exchange_type
 
-    def get_heartbeat_interval(self) -> Any:
+    @bounded
+    def get_heartbeat_interval(self, *, timeout: float | None = None) -> Any:
         """Seconds between heartbeats, 0 for none."""
         return self.transport.get_heartbeat_interval(self.connection)
 
@@ -73,6 +75,7 @@ class Questions:
         """See `get_manager`."""
         return self.transport.manager
 
-    def register_with_event_loop(self, loop: Any) -> Any:
+    @bounded
+    def register_with_event_loop(self, loop: Any, *, timeout: float | None = None) -> Any:
         """Have an event loop handle what comes in."""
         return self.transport.register_with_event_loop(self.connection, loop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.abstract import MaybeChannelBound, Object
+from kombu.utils.deadlines import OPERATION_TIMEOUT, bounded
 
 from .modes import PERSISTENT_DELIVERY_MODE, TRANSIENT_DELIVERY_MODE, maybe_delivery_mode
 
@@ -102,8 +103,14 @@ class Exchange(MaybeChannelBound):
             self.name and not self.no_declare and not self.name.startswith(INTERNAL_EXCHANGE_PREFIX)
         )
 
+    @bounded
     def declare(
-        self, nowait: bool = False, passive: bool | None = None, channel: Any = None
+        self,
+        nowait: bool = False,
+        passive: bool | None = None,
+        channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Declare the exchange on the broker.
 
@@ -124,6 +131,7 @@ class Exchange(MaybeChannelBound):
             passive=self.passive if passive is None else passive,
         )
 
+    @bounded
     def bind_to(
         self,
         exchange: Exchange | str = "",
@@ -131,6 +139,8 @@ class Exchange(MaybeChannelBound):
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> Any:
         """Receive what `exchange` routes to this one."""
@@ -143,6 +153,7 @@ class Exchange(MaybeChannelBound):
             **kwargs,
         )
 
+    @bounded
     def unbind_from(
         self,
         source: Exchange | str = "",
@@ -150,6 +161,8 @@ class Exchange(MaybeChannelBound):
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Undo `bind_to`."""
         return (channel or self.channel).exchange_unbind(
@@ -181,6 +194,7 @@ class Exchange(MaybeChannelBound):
             kwargs["content_encoding"] = "utf-8"
         return self.channel.prepare_message(body, properties=properties, **kwargs)
 
+    @bounded
     def publish(
         self,
         message: Any,
@@ -188,6 +202,8 @@ class Exchange(MaybeChannelBound):
         mandatory: bool = False,
         immediate: bool = False,
         exchange: str | None = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Publish a body, or what `Message` returned."""
         if isinstance(message, (str, bytes)):
@@ -200,7 +216,10 @@ class Exchange(MaybeChannelBound):
             immediate=immediate,
         )
 
-    def delete(self, if_unused: bool = False, nowait: bool = False) -> Any:
+    @bounded
+    def delete(
+        self, if_unused: bool = False, nowait: bool = False, *, timeout: float | None = None
+    ) -> Any:
         """Delete the exchange from the broker.
 
         Args:
@@ -258,12 +277,21 @@ class binding(Object):  # noqa: N801  documented name
         self.arguments = arguments
         self.unbind_arguments = unbind_arguments
 
-    def declare(self, channel: Any, nowait: bool = False) -> None:
+    @bounded
+    def declare(self, channel: Any, nowait: bool = False, *, timeout: float | None = None) -> None:
         """Declare the exchange of the binding."""
         if self.exchange and self.exchange.name:
             self.exchange.declare(channel=channel, nowait=nowait)
 
-    def bind(self, entity: Exchange | Queue, nowait: bool = False, channel: Any = None) -> None:
+    @bounded
+    def bind(
+        self,
+        entity: Exchange | Queue,
+        nowait: bool = False,
+        channel: Any = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Bind `entity`."""
         entity.bind_to(
             exchange=self.exchange,
@@ -273,7 +301,15 @@ class binding(Object):  # noqa: N801  documented name
             channel=channel,
         )
 
-    def unbind(self, entity: Exchange | Queue, nowait: bool = False, channel: Any = None) -> None:
+    @bounded
+    def unbind(
+        self,
+        entity: Exchange | Queue,
+        nowait: bool = False,
+        channel: Any = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Undo `bind`."""
         entity.unbind_from(
             self.exchange,
@@ -282,6 +318,10 @@ class binding(Object):  # noqa: N801  documented name
             nowait=nowait,
             channel=channel,
         )
+
+    def _operation_timeout(self) -> float:
+        # That of the connection is not known here: of the calls that this one makes it is.
+        return OPERATION_TIMEOUT
 
     def __repr__(self) -> str:
         return f"<binding: {self}>"

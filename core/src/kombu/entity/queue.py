@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kombu.abstract import MaybeChannelBound
 from kombu.exceptions import ContentDisallowed
 from kombu.serialization import prepare_accept_content
+from kombu.utils.deadlines import bounded
 
 from .exchange import Exchange, binding, name_of, pretty_bindings
 
@@ -156,7 +157,10 @@ class Queue(MaybeChannelBound):
         if self.exchange:
             self.exchange = self.exchange(self._channel)
 
-    def declare(self, nowait: bool = False, channel: Any = None) -> str:
+    @bounded
+    def declare(
+        self, nowait: bool = False, channel: Any = None, *, timeout: float | None = None
+    ) -> str:
         """Declare the exchange and the queue and bind them; returns the name of the queue."""
         self._create_exchange(nowait, channel)
         self._create_queue(nowait, channel)
@@ -178,8 +182,14 @@ class Queue(MaybeChannelBound):
             extra.declare(use, nowait=nowait)
             extra.bind(self, nowait=nowait, channel=use)
 
+    @bounded
     def queue_declare(
-        self, nowait: bool = False, passive: bool = False, channel: Any = None
+        self,
+        nowait: bool = False,
+        passive: bool = False,
+        channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Declare the queue alone.
 
@@ -215,12 +225,16 @@ class Queue(MaybeChannelBound):
                 self.on_declared(*answer)
         return answer
 
-    def queue_bind(self, nowait: bool = False, channel: Any = None) -> Any:
+    @bounded
+    def queue_bind(
+        self, nowait: bool = False, channel: Any = None, *, timeout: float | None = None
+    ) -> Any:
         """Bind the queue to its exchange."""
         return self.bind_to(
             self.exchange, self.routing_key, self.binding_arguments, nowait=nowait, channel=channel
         )
 
+    @bounded
     def bind_to(
         self,
         exchange: Exchange | str = "",
@@ -228,6 +242,8 @@ class Queue(MaybeChannelBound):
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Bind the queue to an exchange."""
         return (channel or self.channel).queue_bind(
@@ -238,7 +254,10 @@ class Queue(MaybeChannelBound):
             nowait=nowait,
         )
 
-    def get(self, no_ack: bool | None = None, accept: Any = None) -> Any:
+    @bounded
+    def get(
+        self, no_ack: bool | None = None, accept: Any = None, *, timeout: float | None = None
+    ) -> Any:
         """Take one message, `None` where there is none ready.
 
         Args:
@@ -258,10 +277,12 @@ class Queue(MaybeChannelBound):
         message.accept = prepare_accept_content(accept)
         return message
 
-    def purge(self, nowait: bool = False) -> int:
+    @bounded
+    def purge(self, nowait: bool = False, *, timeout: float | None = None) -> int:
         """Drop the ready messages; returns how many there were."""
         return self.channel.queue_purge(queue=self.name, nowait=nowait) or 0
 
+    @bounded
     def consume(
         self,
         consumer_tag: str = "",
@@ -269,6 +290,8 @@ class Queue(MaybeChannelBound):
         no_ack: bool | None = None,
         nowait: bool = False,
         on_cancel: Callable[[str], Any] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Start a consumer, which lasts for as long as the channel or until `cancel`.
 
@@ -289,11 +312,20 @@ class Queue(MaybeChannelBound):
             on_cancel=on_cancel,
         )
 
-    def cancel(self, consumer_tag: str) -> Any:
+    @bounded
+    def cancel(self, consumer_tag: str, *, timeout: float | None = None) -> Any:
         """Stop a consumer."""
         return self.channel.basic_cancel(consumer_tag)
 
-    def delete(self, if_unused: bool = False, if_empty: bool = False, nowait: bool = False) -> Any:
+    @bounded
+    def delete(
+        self,
+        if_unused: bool = False,
+        if_empty: bool = False,
+        nowait: bool = False,
+        *,
+        timeout: float | None = None,
+    ) -> Any:
         """Delete the queue from the broker.
 
         Args:
@@ -305,15 +337,19 @@ class Queue(MaybeChannelBound):
             queue=self.name, if_unused=if_unused, if_empty=if_empty, nowait=nowait
         )
 
+    @bounded
     def queue_unbind(
         self,
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Undo `queue_bind`."""
         return self.unbind_from(self.exchange, self.routing_key, arguments, nowait, channel)
 
+    @bounded
     def unbind_from(
         self,
         exchange: Exchange | str = "",
@@ -321,6 +357,8 @@ class Queue(MaybeChannelBound):
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Undo `bind_to`."""
         return (channel or self.channel).queue_unbind(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kombu import serialization
 from kombu.entity import Queue
 from kombu.exceptions import ContentDisallowed
+from kombu.utils.deadlines import bounded, operation_timeout
 
 from .channels import channel_of
 
@@ -33,6 +34,10 @@ class Consumer:
         accept: Serializers or content types that may be decoded.
         prefetch_count: How many messages may be unacknowledged.
         tag_prefix: What the consumer tags begin with.
+        timeout: Seconds that opening the channel and declaring the queues may take; `None`: the
+            ``operation_timeout`` of the connection.
+
+    The `timeout` of a method bounds everything that the call does, in the same way.
     """
 
     ContentDisallowed: ClassVar[type[ContentDisallowed]] = ContentDisallowed
@@ -49,6 +54,7 @@ class Consumer:
     #: Numbers for consumer tags, unique in the process.
     _tags: ClassVar[count[int]] = count(1)
 
+    @bounded
     def __init__(
         self,
         channel: Any,
@@ -61,6 +67,8 @@ class Consumer:
         accept: Any = None,
         prefetch_count: int | None = None,
         tag_prefix: str | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
         self.channel = channel
         self.no_ack = no_ack if no_ack is not None else self.no_ack
@@ -84,6 +92,9 @@ class Consumer:
         else:
             self._queues = {queue.name: queue for queue in given}
 
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self.channel)
+
     def _add(self, queue: Queue) -> Queue:
         bound = queue(self.channel)
         if self.auto_declare:
@@ -92,7 +103,8 @@ class Consumer:
         self._queues[bound.name] = bound
         return bound
 
-    def revive(self, channel: Any) -> None:
+    @bounded
+    def revive(self, channel: Any, *, timeout: float | None = None) -> None:
         """Go on with another channel, after the connection was lost; call `consume` again."""
         self._active_tags.clear()
         self.channel = channel_of(channel)
@@ -103,7 +115,8 @@ class Consumer:
         if self.prefetch_count is not None:
             self.qos(prefetch_count=self.prefetch_count)
 
-    def declare(self) -> None:
+    @bounded
+    def declare(self, *, timeout: float | None = None) -> None:
         """Declare the queues, their exchanges and bindings."""
         for queue in self._queues.values():
             queue.declare()
@@ -117,11 +130,13 @@ class Consumer:
         """The queues, bound."""
         return list(self._queues.values())
 
-    def add_queue(self, queue: Queue) -> Queue:
+    @bounded
+    def add_queue(self, queue: Queue, *, timeout: float | None = None) -> Queue:
         """Add a queue; it is consumed after the next `consume`."""
         return self._add(queue)
 
-    def consume(self, no_ack: bool | None = None) -> None:
+    @bounded
+    def consume(self, no_ack: bool | None = None, *, timeout: float | None = None) -> None:
         """Start to consume from the queues that are not consumed yet."""
         queues = list(self._queues.values())
         no_ack = self.no_ack if no_ack is None else no_ack
@@ -137,7 +152,8 @@ class Consumer:
             self._active_tags[queue.name] = tag
         return tag
 
-    def cancel(self) -> None:
+    @bounded
+    def cancel(self, *, timeout: float | None = None) -> None:
         """Stop consuming; messages that were delivered already stay to be acknowledged."""
         tags, self._active_tags = list(self._active_tags.values()), {}
         for tag in tags:
@@ -145,7 +161,8 @@ class Consumer:
 
     close = cancel
 
-    def cancel_by_queue(self, queue: Queue | str) -> None:
+    @bounded
+    def cancel_by_queue(self, queue: Queue | str, *, timeout: float | None = None) -> None:
         """Stop consuming from one queue and forget it."""
         name = queue.name if isinstance(queue, Queue) else queue
         tag = self._active_tags.pop(name, None)
@@ -157,21 +174,30 @@ class Consumer:
         """Whether the consumer receives from a queue."""
         return (queue.name if isinstance(queue, Queue) else queue) in self._active_tags
 
-    def purge(self) -> int:
+    @bounded
+    def purge(self, *, timeout: float | None = None) -> int:
         """Drop the ready messages of all queues; returns how many there were."""
         return sum(queue.purge() for queue in self._queues.values())
 
-    def flow(self, active: bool) -> None:
+    @bounded
+    def flow(self, active: bool, *, timeout: float | None = None) -> None:
         """Stop (``False``) or resume the delivery of messages on the channel."""
         self.channel.flow(active)
 
+    @bounded
     def qos(
-        self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
+        self,
+        prefetch_size: int = 0,
+        prefetch_count: int = 0,
+        apply_global: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Bound the unacknowledged messages; see `Channel.basic_qos`."""
         return self.channel.basic_qos(prefetch_size, prefetch_count, apply_global)
 
-    def recover(self, requeue: bool = False) -> Any:
+    @bounded
+    def recover(self, requeue: bool = False, *, timeout: float | None = None) -> Any:
         """Have all unacknowledged messages of the channel delivered again.
 
         Args:

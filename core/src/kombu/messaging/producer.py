@@ -9,6 +9,7 @@ from kombu import serialization
 from kombu.declare import Epoch, maybe_declare
 from kombu.entity import Exchange, Queue, maybe_delivery_mode
 from kombu.envelope import Envelope
+from kombu.utils.deadlines import bounded, current, operation_timeout, remaining, within
 from kombu.utils.functional import ChannelPromise
 
 from .channels import FirstLook, is_connection
@@ -137,31 +138,59 @@ class Producer:
 
     # -- declaring ---------------------------------------------------------------------------
 
-    def declare(self) -> None:
+    @bounded
+    def declare(self, *, timeout: float | None = None) -> None:
         """Declare the default exchange."""
         if self.exchange.name:
             self.exchange.declare(channel=self.channel)
 
     def maybe_declare(
-        self, entity: Exchange | Queue | None, retry: bool = False, **retry_policy: Any
+        self,
+        entity: Exchange | Queue | None,
+        retry: bool = False,
+        *,
+        timeout: float | None = None,
+        **retry_policy: Any,
     ) -> bool | None:
-        """Declare `entity`, unless that was done on this connection."""
+        """Declare `entity`, unless that was done on this connection; see `kombu.declare`."""
         if entity is None:
             return None
-        return maybe_declare(entity, self.channel, retry, **retry_policy)
+        with within(timeout):
+            return maybe_declare(entity, self.channel, retry, **retry_policy)
 
-    def declare_missing(self, entities: Iterable[Any], retry: bool, policy: Any) -> None:
-        """Declare those of `entities` that were not declared on this connection."""
+    def declare_missing(self, entities: Iterable[Any], retry: bool, policy: Any) -> float | None:
+        """Declare those of `entities` that were not declared on this connection.
+
+        Returns the deadline (`time.monotonic`) that what follows shares with the declarations;
+        `None` where nothing was declared, or the caller has a deadline.
+        """
         channel = self.channel
         transport = channel.connection
         seen = () if transport is None else transport.client.declared_entities
-        for entity in entities:
-            # By identity first: comparing declarations costs more than publishing does.
-            if seen and seen.is_known(entity):
-                continue
-            maybe_declare(entity, channel, retry, **(policy or {}))
-            if entity is self.exchange and seen:
-                self._declared_default = (entity, seen.epoch)
+        # By identity first: comparing declarations costs more than publishing does.
+        missing = [entity for entity in entities if not (seen and seen.is_known(entity))]
+        if not missing:
+            return None
+        timeout = self._own_time(retry, policy)
+        with within(timeout):
+            deadline = None if timeout is None else current.deadline
+            for entity in missing:
+                maybe_declare(entity, channel, retry, **(policy or {}))
+                if entity is self.exchange and seen:
+                    self._declared_default = (entity, seen.epoch)
+        return deadline
+
+    def _own_time(self, retry: bool, policy: dict[str, Any] | None) -> float | None:
+        """Seconds of a call that was given none; `None`: for ever, or as the caller says."""
+        connection = self.connection
+        if connection is None:
+            return None
+        options = connection.retry_options(policy if retry else None, None)
+        timeout: float | None = options["timeout"]
+        return timeout
+
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self._connection or self.__dict__.get("channel"))
 
     # -- publishing --------------------------------------------------------------------------
 
@@ -208,7 +237,9 @@ class Producer:
             retry_policy: How often and when: arguments of `Connection.ensure`.
             declare: Exchanges and queues to declare before, unless that was done.
             expiration: Seconds that the message may wait in a queue.
-            timeout: Seconds that publishing may take altogether.
+            timeout: Seconds that publishing may take altogether: connecting, declaring, sending,
+                retries.  `None`: the ``operation_timeout``, and no limit where the policy has
+                ``max_retries=None``.
             confirm_timeout: Seconds to wait for the broker's confirmation, where there is one.
             delay: Seconds after which the message is to be delivered, on transports that can.
             **properties: AMQP's properties, such as ``correlation_id`` and ``reply_to``.
@@ -262,9 +293,7 @@ class Producer:
             known = self._declared_default
             if known is None or known[0] is not default or not known[1].current:
                 declare = (default,) if declare is None else (*declare, default)
-        if not retry:
-            if timeout is not None:
-                timeout = self._connect_within(timeout, None)
+        if not retry and timeout is None and self._promise is None:
             return self._publish(
                 body,
                 priority,
@@ -277,64 +306,68 @@ class Producer:
                 immediate,
                 name,
                 declare,
-                timeout,
+                None,
                 confirm_timeout,
             )
-        return self._publish_again_if_lost(
-            retry_policy,
+        arguments = (
+            body,
+            priority,
+            content_type,
+            content_encoding,
+            headers,
+            properties,
+            routing_key,
+            mandatory,
+            immediate,
+            name,
+            declare,
             timeout,
-            (
-                body,
-                priority,
-                content_type,
-                content_encoding,
-                headers,
-                properties,
-                routing_key,
-                mandatory,
-                immediate,
-                name,
-                declare,
-                timeout,
-                confirm_timeout,
-                True,
-                retry_policy,
-            ),
+            confirm_timeout,
+            retry,
+            retry_policy,
         )
+        if timeout is None and self._promise is None:
+            return self._publish_again_if_lost(retry_policy, arguments)
+        return self._publish_within(timeout, retry, retry_policy, arguments)
 
-    def _connect_within(self, timeout: float | None, policy: dict[str, Any] | None) -> float | None:
-        """Connect, where that is still to be done, as the caller wants it tried and no longer.
-
-        Returns what is left of the time.
-        """
-        connection = self._connection
-        if self._promise is None or connection is None or connection.connected:
-            return timeout
-        began = monotonic()
-        connection.ensure_connection(**connection.retry_options(policy, timeout))
-        return None if timeout is None else max(began + timeout - monotonic(), 0.0)
+    def _publish_within(
+        self,
+        timeout: float | None,
+        retry: bool,
+        policy: dict[str, Any] | None,
+        arguments: tuple[Any, ...],
+    ) -> Any:
+        """The way of the messages that have a time of their own, or that open the channel."""
+        with within(self._own_time(retry, policy) if timeout is None else timeout):
+            connection = self._connection
+            if self._promise is not None and connection is not None:
+                # As the caller wants it tried, who may know better than the options.
+                connection.ensure_connection(
+                    **connection.retry_options(policy if retry else None, None)
+                )
+            if retry:
+                return self._publish_again_if_lost(policy, arguments)
+            return self._publish(*arguments)
 
     def _publish_again_if_lost(
-        self, policy: dict[str, Any] | None, timeout: float | None, arguments: tuple[Any, ...]
+        self, policy: dict[str, Any] | None, arguments: tuple[Any, ...]
     ) -> Any:
         # Nothing of the machinery for retries is made before something went wrong.
-        began = monotonic() if timeout is not None else 0.0
-        if self._promise is not None:
-            self._connect_within(timeout, policy)
+        began = monotonic()
         try:
             return self._publish(*arguments)
         except Exception as exc:
-            options = dict(policy or {})
-            if timeout is not None:
-                options["timeout"] = began + timeout - monotonic()
             connection = self.connection
             if connection is None:
                 raise
-            retrying = connection.retrying(self, **options)
-            if not retrying.handles(exc):
-                raise
-            retrying.failed(exc)
-            return retrying.call(lambda: self._publish(*arguments))
+            timeout = self._own_time(True, policy)
+            # What the first attempt took counts, too.
+            with within(None if timeout is None else began + timeout - monotonic()):
+                retrying = connection.retrying(self, **(policy or {}))
+                if not retrying.handles(exc):
+                    raise
+                retrying.failed(exc)
+                return retrying.call(lambda: self._publish(*arguments))
 
     def _publish(
         self,
@@ -356,7 +389,9 @@ class Producer:
     ) -> Any:
         channel = self.channel
         if declare:
-            self.declare_missing(declare, retry, retry_policy)
+            deadline = self.declare_missing(declare, retry, retry_policy)
+            if deadline is not None and timeout is None:
+                timeout = max(deadline - monotonic(), 0.0)
         if channel.takes_envelopes:
             return channel.basic_publish(
                 Envelope(
@@ -384,7 +419,7 @@ class Producer:
             routing_key=routing_key,
             mandatory=mandatory,
             immediate=immediate,
-            timeout=timeout,
+            timeout=timeout if current.deadline is None else remaining(timeout),
             confirm_timeout=confirm_timeout,
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from kombu.exceptions import (
@@ -17,6 +16,7 @@ from kombu.exceptions import (
     UndeliverableError,
 )
 from kombu.transport.backend import Binding, Envelope, QueueSpec, Release
+from kombu.utils.deadlines import bounded, current, operation_timeout, within
 from kombu.utils.uuid import uuid
 
 from . import refusals
@@ -105,6 +105,7 @@ class Channel(DocumentedChannel, native=True):
 
     # -- exchanges ---------------------------------------------------------------------------
 
+    @bounded
     def exchange_declare(
         self,
         exchange: str | None = None,
@@ -114,6 +115,8 @@ class Channel(DocumentedChannel, native=True):
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         passive: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Declare an exchange (AMQP 0-9-1, exchange.declare).
 
@@ -137,7 +140,15 @@ class Channel(DocumentedChannel, native=True):
         if not equivalent(standing, wanted):
             raise refusals.exchange_differs(standing, wanted, self._vhost)
 
-    def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
+    @bounded
+    def exchange_delete(
+        self,
+        exchange: str,
+        if_unused: bool = False,
+        nowait: bool = False,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Delete an exchange with its bindings; unknown ones are ignored.
 
         Raises:
@@ -149,6 +160,7 @@ class Channel(DocumentedChannel, native=True):
             raise refusals.in_use("exchange", exchange, self._vhost, "Exchange.delete")
         self._declarations.delete_exchange(exchange)
 
+    @bounded
     def exchange_bind(
         self,
         destination: str,
@@ -156,6 +168,8 @@ class Channel(DocumentedChannel, native=True):
         routing_key: str = "",
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Have `destination` receive what `source` routes to it (RabbitMQ's exchange.bind)."""
         self._check_open("Exchange.bind")
@@ -166,6 +180,7 @@ class Channel(DocumentedChannel, native=True):
         binding = Binding(source, destination, routing_key or "", arguments, to_exchange=True)
         self._declarations.bind(binding)
 
+    @bounded
     def exchange_unbind(
         self,
         destination: str,
@@ -173,6 +188,8 @@ class Channel(DocumentedChannel, native=True):
         routing_key: str = "",
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Undo `exchange_bind`; unknown bindings are ignored."""
         self._check_open("Exchange.unbind")
@@ -181,6 +198,7 @@ class Channel(DocumentedChannel, native=True):
 
     # -- queues ------------------------------------------------------------------------------
 
+    @bounded
     def queue_declare(
         self,
         queue: str | None = None,
@@ -190,6 +208,8 @@ class Channel(DocumentedChannel, native=True):
         auto_delete: bool = False,
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> queue_declare_ok_t:
         """Declare a queue (AMQP 0-9-1, queue.declare); without a name the broker makes one up.
@@ -224,12 +244,15 @@ class Channel(DocumentedChannel, native=True):
             self._declarations.consumer_count(name),
         )
 
+    @bounded
     def queue_bind(
         self,
         queue: str,
         exchange: str | None = None,
         routing_key: str = "",
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Have `queue` receive what `exchange` routes to it (AMQP 0-9-1, queue.bind)."""
@@ -242,12 +265,15 @@ class Channel(DocumentedChannel, native=True):
         if exchange:
             self._declarations.bind(Binding(exchange, queue, routing_key or "", arguments or None))
 
+    @bounded
     def queue_unbind(
         self,
         queue: str,
         exchange: str | None = None,
         routing_key: str = "",
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Undo `queue_bind`; unknown bindings are ignored."""
@@ -258,8 +284,15 @@ class Channel(DocumentedChannel, native=True):
                 Binding(exchange, queue, routing_key or "", arguments or None)
             )
 
+    @bounded
     def queue_delete(
-        self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
+        self,
+        queue: str,
+        if_unused: bool = False,
+        if_empty: bool = False,
+        *,
+        timeout: float | None = None,
+        **kwargs: Any,
     ) -> int:
         """Delete a queue, its messages and bindings; return how many messages were ready.
 
@@ -278,7 +311,8 @@ class Channel(DocumentedChannel, native=True):
         self._declarations.forget_queue(queue)
         return deleted
 
-    def queue_purge(self, queue: str, **kwargs: Any) -> int:
+    @bounded
+    def queue_purge(self, queue: str, *, timeout: float | None = None, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
         self._rules.may_use(queue, "Queue.purge")
@@ -287,7 +321,8 @@ class Channel(DocumentedChannel, native=True):
         self._receiver.give_back_of_queue(queue)
         return self._session.purge(queue, self._deadline())
 
-    def after_reply_message_received(self, queue: str) -> None:
+    @bounded
+    def after_reply_message_received(self, queue: str, *, timeout: float | None = None) -> None:
         """Delete a reply queue that has served its purpose."""
         self.queue_delete(queue)
 
@@ -335,23 +370,35 @@ class Channel(DocumentedChannel, native=True):
             immediate: Not supported by brokers since RabbitMQ 3.0 and ignored.
             timeout: Seconds that storing it may take.
         """
+        if timeout is not None or (mandatory and current.deadline is None):
+            # More than one step: they share the time.
+            with within(self._operation_timeout() if timeout is None else timeout):
+                Channel.basic_publish(self, message, exchange, routing_key, mandatory, immediate)
+            return
         if message.__class__ is not Envelope:
             message = self._to_envelope(message, exchange, routing_key)
         try:
             route = self._routes[exchange, routing_key]
         except KeyError:
+            if current.deadline is None:
+                with within(self._operation_timeout()):
+                    Channel.basic_publish(self, message, exchange, routing_key)
+                return
             route = self._resolve(message, exchange, routing_key, mandatory)
         # Two looks for what a message rarely has.
         headers = message.headers
         if "expiration" in message.properties or (headers and DELAY in headers):
-            self._publish_timed(message, route, mandatory, timeout)
-        elif timeout is not None or mandatory or not route:
-            self._publish_carefully(message, route, mandatory, timeout)
+            self._publish_timed(message, route, mandatory)
+        elif mandatory or not route:
+            self._publish_carefully(message, route, mandatory)
         else:
             for put in route:
                 put(message)
 
-    def basic_publish_batch(self, messages: Sequence[Envelope]) -> list[tuple[int, Exception]]:
+    @bounded
+    def basic_publish_batch(
+        self, messages: Sequence[Envelope], *, timeout: float | None = None
+    ) -> list[tuple[int, Exception]]:
         """Publish messages in one step; returns the positions of those refused, with the reason.
 
         A message that fits no queue is treated as by `basic_publish`.
@@ -388,7 +435,6 @@ class Channel(DocumentedChannel, native=True):
         envelope: Envelope,
         route: tuple[Callable[[Envelope], None], ...],
         mandatory: bool,
-        timeout: float | None,
     ) -> None:
         """The way of the messages that ask for more, or that fit no queue."""
         exchange, routing_key = envelope.exchange, envelope.routing_key
@@ -398,18 +444,15 @@ class Channel(DocumentedChannel, native=True):
             route = ()
         if not route:
             self._unroutable(envelope, mandatory)
-        elif timeout is None:
+        else:
             for put in route:
                 put(envelope)
-        else:
-            self.connection.put_within(envelope, monotonic() + timeout)
 
     def _publish_timed(
         self,
         envelope: Envelope,
         route: tuple[Callable[[Envelope], None], ...],
         mandatory: bool,
-        timeout: float | None,
     ) -> None:
         """The way of the messages that expire, or that are to be delivered later."""
         self._set_times(envelope)
@@ -421,8 +464,7 @@ class Channel(DocumentedChannel, native=True):
         if not targets:
             self._unroutable(envelope, mandatory)
             return
-        deadline = self._deadline() if timeout is None else monotonic() + timeout
-        self.connection.put_into(targets, envelope, deadline)
+        self.connection.put_into(targets, envelope, self._deadline())
 
     def _set_times(self, envelope: Envelope) -> None:
         """Work out when a message is to be delivered, and when it expires."""
@@ -449,8 +491,9 @@ class Channel(DocumentedChannel, native=True):
         deadletter_queue = self.deadletter_queue or self.connection.options.deadletter_queue
         if deadletter_queue:
             warnings.warn(undeliverable(exchange, routing_key), stacklevel=5)
-            self._session.declare_queue(QueueSpec(deadletter_queue), self._deadline())
-            for rejected in self._session.put([(deadletter_queue, envelope)], self._deadline()):
+            deadline = self._deadline()
+            self._session.declare_queue(QueueSpec(deadletter_queue), deadline)
+            for rejected in self._session.put([(deadletter_queue, envelope)], deadline):
                 raise rejected.error
 
     def _to_envelope(self, message: Any, exchange: str, routing_key: str) -> Envelope:
@@ -467,6 +510,7 @@ class Channel(DocumentedChannel, native=True):
 
     # -- consuming ---------------------------------------------------------------------------
 
+    @bounded
     def basic_consume(
         self,
         queue: str,
@@ -475,6 +519,8 @@ class Channel(DocumentedChannel, native=True):
         consumer_tag: str | None = None,
         arguments: Mapping[str, Any] | None = None,
         on_cancel: Callable[[str], Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> str:
         """Have `callback` called with each message of `queue`; returns the consumer's tag.
@@ -501,10 +547,12 @@ class Channel(DocumentedChannel, native=True):
         )
         self._consumers[tag] = consumer
         self._declarations.consumer_added(consumer)
+        self._receiver.open()
         self._receiver.add(consumer)
         return tag
 
-    def basic_cancel(self, consumer_tag: str) -> None:
+    @bounded
+    def basic_cancel(self, consumer_tag: str, *, timeout: float | None = None) -> None:
         """Stop a consumer; what it received stays its own to settle.  Unknown tags are ignored."""
         self._check_open("Basic.cancel")
         self._cancel(consumer_tag)
@@ -539,7 +587,10 @@ class Channel(DocumentedChannel, native=True):
             delivery.taken = True
         delivery.consumer.callback(from_delivery(self, self._next_tag(), delivery))
 
-    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> VirtualMessage | None:
+    @bounded
+    def basic_get(
+        self, queue: str, no_ack: bool = False, *, timeout: float | None = None, **kwargs: Any
+    ) -> VirtualMessage | None:
         """Take one message without consuming, `None` where there is none ready.
 
         Raises:
@@ -567,13 +618,19 @@ class Channel(DocumentedChannel, native=True):
 
     # -- settling ----------------------------------------------------------------------------
 
-    def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
+    def basic_ack(
+        self, delivery_tag: int, multiple: bool = False, *, timeout: float | None = None
+    ) -> None:
         """Acknowledge a delivery, or all up to and including it.
 
         Raises:
             ChannelError: 406 where the tag names no unsettled delivery of this channel.
             MessageStateError: The claim was lost meanwhile; the message belongs to another.
         """
+        if timeout is not None:
+            with within(timeout):
+                self.basic_ack(delivery_tag, multiple)
+            return
         if multiple:
             self._settle_all([d for _, d in self._take(delivery_tag, multiple=True)], ())
             return
@@ -585,7 +642,7 @@ class Channel(DocumentedChannel, native=True):
         claims = self._claims
         if claims is None:
             # The answer may be that of an earlier one.
-            lost = self._settle((delivery,), (), None)
+            lost = self._settle((delivery,), (), current.deadline)
         elif claims.pop(delivery.token, None) is None:
             lost = (delivery,)
         if self._limited or delivery.consumer is None:
@@ -593,20 +650,38 @@ class Channel(DocumentedChannel, native=True):
         if lost:
             raise refusals.claim_lost(lost)
 
-    def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
+    def basic_reject(
+        self, delivery_tag: int, requeue: bool = False, *, timeout: float | None = None
+    ) -> None:
         """Refuse a delivery: requeue it, or drop it.
 
         Raises:
             ChannelError: 406 where the tag names no unsettled delivery of this channel.
             MessageStateError: The claim was lost meanwhile; the message belongs to another.
         """
+        if timeout is not None:
+            with within(timeout):
+                self.basic_reject(delivery_tag, requeue)
+            return
         self._reject([d for _, d in self._take(delivery_tag, multiple=False)], requeue)
 
-    def basic_nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True) -> None:
+    def basic_nack(
+        self,
+        delivery_tag: int,
+        multiple: bool = False,
+        requeue: bool = True,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """RabbitMQ's basic.nack: refuse a delivery, or all up to and including it."""
+        if timeout is not None:
+            with within(timeout):
+                self.basic_nack(delivery_tag, multiple, requeue)
+            return
         self._reject([d for _, d in self._take(delivery_tag, multiple)], requeue)
 
-    def basic_recover(self, requeue: bool = False) -> None:
+    @bounded
+    def basic_recover(self, requeue: bool = False, *, timeout: float | None = None) -> None:
         """Redeliver what is unsettled: to whoever comes first, or to the same consumers."""
         self._check_open("Basic.recover")
         unsettled = [delivery for _, delivery in self._ledger.take_all()]
@@ -656,7 +731,7 @@ class Channel(DocumentedChannel, native=True):
     def _settle_all(self, acks: Sequence[Delivery], releases: Sequence[Release]) -> None:
         if not acks and not releases:
             return
-        lost = self._settle(acks, releases, None)
+        lost = self._settle(acks, releases, current.deadline)
         for delivery in acks:
             self._make_room(delivery)
         for release in releases:
@@ -675,8 +750,14 @@ class Channel(DocumentedChannel, native=True):
 
     # -- flow --------------------------------------------------------------------------------
 
+    @bounded
     def basic_qos(
-        self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
+        self,
+        prefetch_size: int = 0,
+        prefetch_count: int = 0,
+        apply_global: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Bound how many deliveries may be unsettled (https://www.rabbitmq.com/docs/consumer-prefetch).
 
@@ -698,7 +779,8 @@ class Channel(DocumentedChannel, native=True):
         # What was fetched under the old limits may be more than the new ones allow.
         self._receiver.give_back_of_channel(self)
 
-    def flow(self, active: bool = True) -> None:
+    @bounded
+    def flow(self, active: bool = True, *, timeout: float | None = None) -> None:
         """Stop (``False``) or resume the consumers of the channel (AMQP 0-9-1, channel.flow)."""
         self._check_open("Channel.flow")
         self.flowing = active
@@ -727,7 +809,8 @@ class Channel(DocumentedChannel, native=True):
 
     # -- the channel itself ------------------------------------------------------------------
 
-    def close(self) -> None:
+    @bounded
+    def close(self, *, timeout: float | None = None) -> None:
         """Cancel the consumers, give unsettled messages back in order, and leave the connection."""
         if self.closed:
             return
@@ -788,6 +871,9 @@ class Channel(DocumentedChannel, native=True):
 
     def _exists(self, queue: str) -> bool:
         return self._session.find_queue(queue, self._deadline()) is not None
+
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self)
 
     def _deadline(self) -> float:
         deadline: float = self.connection.deadline()

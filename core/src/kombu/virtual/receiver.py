@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ConsumerCancelled, RecoverableConnectionError
 from kombu.transport.backend import Delivery, Want, Wants
+from kombu.utils.deadlines import GRACE, within
 
 from .prefetch import UNLIMITED, Window
 
@@ -123,7 +125,7 @@ class Receiver:
     """What the consumers of one transport receive.
 
     Args:
-        open_session: Opens the session to fetch with; called at the first fetch.
+        open_session: Opens the session to fetch with, by a deadline.
         release: Gives deliveries back to the front of their queues, uncounted.
         batch: The most to fetch at once where no prefetch limit says less.
         upkeep: What has to be done before messages are fetched, if anything.
@@ -133,7 +135,7 @@ class Receiver:
 
     def __init__(
         self,
-        open_session: Callable[[], Session],
+        open_session: Callable[[float], Session],
         release: Callable[[Sequence[Delivery]], None],
         batch: int,
         upkeep: Upkeep | None = None,
@@ -169,6 +171,15 @@ class Receiver:
     def consuming(self) -> bool:
         """Whether there is anybody to receive for."""
         return bool(self._by_queue)
+
+    def open(self) -> None:
+        """Open the session by the caller's deadline: whoever waits then waits for messages only."""
+        if self._session is None and self._fetching.acquire(blocking=False):
+            try:
+                if self._session is None and not self._closed:
+                    self._session = self._open_session(inf)
+            finally:
+                self._fetching.release()
 
     def add(self, consumer: Consumer) -> None:
         """Receive for `consumer` from now on."""
@@ -287,7 +298,8 @@ class Receiver:
         upkeep = self._upkeep
         if upkeep is not None:
             if upkeep.schedule.next_due <= now:
-                upkeep.run()
+                with within(max(deadline - now, GRACE)):
+                    upkeep.run()
             deadline = min(deadline, upkeep.schedule.next_due)
         wants = self._wants
         if self.limited:
@@ -298,7 +310,7 @@ class Receiver:
                 self._wait_for_room(deadline)
                 return
             if self._session is None:
-                self._session = self._open_session()
+                self._session = self._open_session(max(deadline, now + GRACE))
             deliveries = self._session.fetch(wants, limit, deadline)
         finally:
             self._waiting_for_room = False

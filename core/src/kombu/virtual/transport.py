@@ -27,6 +27,7 @@ from kombu.transport.backend import (
     Wants,
 )
 from kombu.transport.options import Options, parse_options
+from kombu.utils.deadlines import current
 from kombu.utils.scheduling import FairCycle
 
 from .channel import Channel
@@ -153,12 +154,19 @@ class Transport(base.Transport):
         """
         timeout = self.client.connect_timeout
         deadline = monotonic() + (timeout or self.options.operation_timeout)
+        if current.deadline is not None:
+            deadline = min(deadline, current.deadline)
         backend = self.new_backend()
         session = backend.open(Role.COMMAND, deadline)
         capabilities = backend.capabilities
         with self._lock:
             self._backend = backend
-            self.session = session if capabilities.concurrent_sessions else one_at_a_time(session)
+            longest_turn = self.options.operation_timeout
+            self.session = (
+                session
+                if capabilities.concurrent_sessions
+                else one_at_a_time(session, longest_turn)
+            )
             # A store inside this process shares its declarations between all its connections.
             self.declarations = getattr(backend, "declarations", None) or self.declarations
             if isinstance(self.session, Topology):
@@ -334,13 +342,6 @@ class Transport(base.Transport):
         """Store an envelope in each of `queues`; raises what the store refused."""
         self._put_all(queues, envelope, self.deadline())
 
-    def put_within(self, envelope: Envelope, deadline: float) -> None:
-        """Route and store an envelope by `deadline`."""
-        targets = self.declarations.targets(
-            envelope.exchange, envelope.routing_key, envelope.headers
-        )
-        self._put_all(targets, envelope, deadline)
-
     def _put_all(self, queues: Iterable[str], envelope: Envelope, deadline: float) -> None:
         for _, error in self.session.put([(queue, envelope) for queue in queues], deadline):
             raise error
@@ -378,14 +379,16 @@ class Transport(base.Transport):
         releases = [Release(delivery, count=False) for delivery in deliveries]
         self.settle((), releases, None)
 
-    def _open_receiving(self) -> Session:
+    def _open_receiving(self, deadline: float) -> Session:
         backend = self._backend
         if backend is None:
             raise RecoverableConnectionError("the connection was closed: connect again")
-        return backend.open(Role.RECEIVE, self.deadline())
+        return backend.open(Role.RECEIVE, min(deadline, self.deadline()))
 
     def deadline(self) -> float:
-        """By when an operation has to end that begins now and was given no timeout of its own."""
+        """By when an operation has to end that begins now: as its caller says, if they do."""
+        if current.deadline is not None:
+            return current.deadline
         return monotonic() + cast("float", self.options.operation_timeout)
 
     # -- what can be asked -------------------------------------------------------------------

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import PublishRefused
+from kombu.utils.deadlines import current, within
 
 from .deadletter import dead_letters, forward, without_cycles
 
@@ -52,7 +53,14 @@ class Upkeep:
             self.run()
 
     def run(self) -> None:
-        """Have the store maintained, and forward its dead letters."""
+        """Have the store maintained, and forward its dead letters, by the caller's deadline."""
+        if current.deadline is None:
+            with within(self._transport.options.operation_timeout):
+                self._run()
+        else:
+            self._run()
+
+    def _run(self) -> None:
         transport = self._transport
         while True:
             letters, due = transport.session.maintain(
