@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from time import monotonic
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from plain_store import LeasingSession, PlainBackend
 
 from kombu.plugins import TransportSpec, hookimpl
-from kombu.transport.backend import Binding, Role
 from kombu.transport.capabilities import Capabilities
+
+if TYPE_CHECKING:
+    from kombu.transport.backend import Binding, Role
 
 #: How much longer than its deadline a call may take (seconds).
 LATE = 0.5

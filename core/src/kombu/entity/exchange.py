@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.abstract import MaybeChannelBound, Object
-from kombu.utils.deadlines import OPERATION_TIMEOUT, bounded
+from kombu.utils.deadlines import bounded
 
 from .modes import PERSISTENT_DELIVERY_MODE, TRANSIENT_DELIVERY_MODE, maybe_delivery_mode
 
@@ -277,13 +277,11 @@ class binding(Object):  # noqa: N801  documented name
         self.arguments = arguments
         self.unbind_arguments = unbind_arguments
 
-    @bounded
     def declare(self, channel: Any, nowait: bool = False, *, timeout: float | None = None) -> None:
         """Declare the exchange of the binding."""
         if self.exchange and self.exchange.name:
-            self.exchange.declare(channel=channel, nowait=nowait)
+            self.exchange.declare(channel=channel, nowait=nowait, timeout=timeout)
 
-    @bounded
     def bind(
         self,
         entity: Exchange | Queue,
@@ -299,9 +297,9 @@ class binding(Object):  # noqa: N801  documented name
             arguments=self.arguments,
             nowait=nowait,
             channel=channel,
+            timeout=timeout,
         )
 
-    @bounded
     def unbind(
         self,
         entity: Exchange | Queue,
@@ -317,11 +315,8 @@ class binding(Object):  # noqa: N801  documented name
             arguments=self.unbind_arguments,
             nowait=nowait,
             channel=channel,
+            timeout=timeout,
         )
-
-    def _operation_timeout(self) -> float:
-        # That of the connection is not known here: of the calls that this one makes it is.
-        return OPERATION_TIMEOUT
 
     def __repr__(self) -> str:
         return f"<binding: {self}>"

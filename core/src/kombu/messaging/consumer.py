@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kombu import serialization
 from kombu.entity import Queue
 from kombu.exceptions import ContentDisallowed
-from kombu.utils.deadlines import bounded, operation_timeout
+from kombu.utils.deadlines import bounded, current, operation_timeout, within
 
 from .channels import channel_of
 
@@ -54,7 +54,6 @@ class Consumer:
     #: Numbers for consumer tags, unique in the process.
     _tags: ClassVar[count[int]] = count(1)
 
-    @bounded
     def __init__(
         self,
         channel: Any,
@@ -84,13 +83,19 @@ class Consumer:
         self._queues: dict[str, Queue] = {}
         given = [queues] if isinstance(queues, Queue) else list(queues or ())
         if channel is not None:
-            self.channel = channel_of(channel)
-            for queue in given:
-                self._add(queue)
-            if self.prefetch_count is not None:
-                self.qos(prefetch_count=self.prefetch_count)
+            if timeout is None and current.deadline is None:
+                timeout = operation_timeout(channel)
+            with within(timeout):
+                self._attach(channel, given)
         else:
             self._queues = {queue.name: queue for queue in given}
+
+    def _attach(self, channel: Any, queues: list[Queue]) -> None:
+        self.channel = channel_of(channel)
+        for queue in queues:
+            self._add(queue)
+        if self.prefetch_count is not None:
+            self.qos(prefetch_count=self.prefetch_count)
 
     def _operation_timeout(self) -> float:
         return operation_timeout(self.channel)
@@ -107,13 +112,14 @@ class Consumer:
     def revive(self, channel: Any, *, timeout: float | None = None) -> None:
         """Go on with another channel, after the connection was lost; call `consume` again."""
         self._active_tags.clear()
-        self.channel = channel_of(channel)
-        known, self._queues = list(self._queues.values()), {}
-        for queue in known:
+        known, self._queues = self._queues, {}
+        try:
             # A queue that the broker named is gone with the connection, or to be found again.
-            self._add(queue)
-        if self.prefetch_count is not None:
-            self.qos(prefetch_count=self.prefetch_count)
+            self._attach(channel, list(known.values()))
+        except BaseException:
+            # Whoever tries again finds them all.
+            self._queues = known
+            raise
 
     @bounded
     def declare(self, *, timeout: float | None = None) -> None:

@@ -167,18 +167,25 @@ class Producer:
         channel = self.channel
         transport = channel.connection
         seen = () if transport is None else transport.client.declared_entities
-        # By identity first: comparing declarations costs more than publishing does.
-        missing = [entity for entity in entities if not (seen and seen.is_known(entity))]
-        if not missing:
-            return None
-        timeout = self._own_time(retry, policy)
-        with within(timeout):
-            deadline = None if timeout is None else current.deadline
-            for entity in missing:
+        for entity in entities:
+            # By identity first: comparing declarations costs more than publishing does.
+            if seen and seen.is_known(entity):
+                continue
+            timeout = self._own_time(retry, policy)
+            with within(timeout):
+                deadline = None if timeout is None else current.deadline
+                self._declare_all(entities, channel, seen, retry, policy)
+            return deadline
+        return None
+
+    def _declare_all(
+        self, entities: Iterable[Any], channel: Any, seen: Any, retry: bool, policy: Any
+    ) -> None:
+        for entity in entities:
+            if not (seen and seen.is_known(entity)):
                 maybe_declare(entity, channel, retry, **(policy or {}))
-                if entity is self.exchange and seen:
-                    self._declared_default = (entity, seen.epoch)
-        return deadline
+            if entity is self.exchange and seen:
+                self._declared_default = (entity, seen.epoch)
 
     def _own_time(self, retry: bool, policy: dict[str, Any] | None) -> float | None:
         """Seconds of a call that was given none; `None`: for ever, or as the caller says."""

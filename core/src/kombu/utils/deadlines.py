@@ -114,7 +114,8 @@ def bounded(method: F) -> F:
     """A method whose ``timeout`` covers all that it does; without one it has `operation_timeout`.
 
     The method declares ``*, timeout: float | None = None`` for its callers and never sees it: what
-    it calls finds the deadline in the scope.  Its class has ``_operation_timeout()``.  Inside
+    it calls finds the deadline in the scope.  Its class has ``_operation_timeout()``, for calls
+    without ``channel=``.  Inside
     another call that has a deadline nothing is added to that.
     """
 
@@ -124,7 +125,8 @@ def bounded(method: F) -> F:
         if timeout is None:
             if outer is not None:
                 return method(self, *args, **kwargs)
-            timeout = self._operation_timeout()
+            channel = kwargs.get("channel")
+            timeout = self._operation_timeout() if channel is None else operation_timeout(channel)
         # The same as `within`, without its object.
         deadline = monotonic() + timeout
         current.deadline = deadline if outer is None or deadline < outer else outer
