@@ -122,7 +122,8 @@ class Resource:
 
         Args:
             block: Wait for one where all are in use.
-            timeout: Seconds to wait at most; `None`: for ever.
+            timeout: Seconds to wait at most, and to make it ready; `None`: for ever, and the
+                ``operation_timeout``.
 
         Raises:
             LimitExceeded: All are in use, and none came back in time.
@@ -132,7 +133,8 @@ class Resource:
             raise RuntimeError("Acquire on closed pool")
         deadline = None if timeout is None else monotonic() + timeout
         if not self._limit:
-            return self._hand_out(self._prepare_within(self.new(), block, deadline))
+            with within(timeout):
+                return self._hand_out(self._prepare_within(self.new(), block, deadline))
         try:
             taken = self._resource.pop()
         except IndexError:
@@ -140,7 +142,10 @@ class Resource:
         if taken is None:
             taken = self._wait(block, deadline)
         try:
-            if self._waits_to_prepare:
+            if deadline is not None:
+                with within(deadline - monotonic()):
+                    resource = self._prepare_within(taken, block, deadline)
+            elif self._waits_to_prepare:
                 resource = self._prepare_within(taken, block, deadline)
             else:
                 resource = self.prepare(taken)

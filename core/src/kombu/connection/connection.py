@@ -57,6 +57,10 @@ class Connection(Factories, Questions):
 
     Nothing is imported or opened before the connection is used; what goes wrong then is raised
     then.  Use a connection in one thread, and pools to share them.
+
+    The `timeout` of a method is in seconds and covers everything that the call does, on several
+    hosts too; `None` means ``transport_options["operation_timeout"]``, 30 by default, or what is
+    left of the time of the call that this one is part of.  See docs/blocking.md.
     """
 
     hostname: str | None = None
@@ -247,7 +251,9 @@ class Connection(Factories, Questions):
             return self._transport.drain_events(connection, timeout=timeout, **kwargs)
         return self._transport.drain_events(connection, timeout=timeout)
 
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
+    def ensure_connection(
+        self, *args: Any, timeout: float | None = None, **kwargs: Any
+    ) -> Connection:
         """Connect, unless connected, and try again until it works; returns the connection itself.
 
         Args:
@@ -262,7 +268,8 @@ class Connection(Factories, Questions):
         Raises:
             OperationalError: The limits are reached.
         """
-        self._ensure_connection(*args, **kwargs)
+        with within(timeout):
+            self._ensure_connection(*args, **kwargs)
         return self
 
     def _ensure_connection(

@@ -29,12 +29,17 @@ class Factories:
         return Producer(channel or self, *args, **kwargs)
 
     def Consumer(  # noqa: N802  documented name
-        self, queues: Any = None, channel: Any = None, *args: Any, **kwargs: Any
+        self,
+        queues: Any = None,
+        channel: Any = None,
+        *args: Any,
+        timeout: float | None = None,
+        **kwargs: Any,
     ) -> Consumer:
         """A `kombu.Consumer` on this connection."""
         from kombu.messaging import Consumer
 
-        return Consumer(channel or self, queues, *args, **kwargs)
+        return Consumer(channel or self, queues, *args, timeout=timeout, **kwargs)
 
     def SimpleQueue(  # noqa: N802  documented name
         self,
@@ -44,13 +49,22 @@ class Factories:
         queue_args: dict[str, Any] | None = None,
         exchange_opts: dict[str, Any] | None = None,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> SimpleQueue:
         """A `kombu.simple.SimpleQueue` on this connection."""
         from kombu.simple import SimpleQueue
 
         return SimpleQueue(
-            channel or self, name, no_ack, queue_opts, queue_args, exchange_opts, **kwargs
+            channel or self,
+            name,
+            no_ack,
+            queue_opts,
+            queue_args,
+            exchange_opts,
+            timeout=timeout,
+            **kwargs,
         )
 
     def SimpleBuffer(  # noqa: N802  documented name
@@ -61,13 +75,22 @@ class Factories:
         queue_args: dict[str, Any] | None = None,
         exchange_opts: dict[str, Any] | None = None,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> SimpleBuffer:
         """A `kombu.simple.SimpleBuffer` on this connection."""
         from kombu.simple import SimpleBuffer
 
         return SimpleBuffer(
-            channel or self, name, no_ack, queue_opts, queue_args, exchange_opts, **kwargs
+            channel or self,
+            name,
+            no_ack,
+            queue_opts,
+            queue_args,
+            exchange_opts,
+            timeout=timeout,
+            **kwargs,
         )
 
     def Pool(self, limit: int | None = None, **kwargs: Any) -> ConnectionPool:  # noqa: N802

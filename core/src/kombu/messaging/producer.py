@@ -447,8 +447,8 @@ class Producer:
     def close(self) -> None:
         """Nothing is held open; kept for its documented name."""
 
-    def release(self) -> None:
-        """Give the producer back, where it came from a pool."""
+    def release(self, *, timeout: float | None = None) -> None:
+        """Give the producer back, where it came from a pool; see `Resource.release`."""
 
     def __enter__(self) -> Any:
         return self
