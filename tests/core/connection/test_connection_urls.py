@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kombu import Connection
@@ -28,6 +28,8 @@ def described(connection: Connection) -> tuple[Any, ...]:
     )
 
 
+# The first one imports what the others use.
+@settings(deadline=None)
 @given(
     HOSTS | st.ip_addresses(v=6).map(str),
     st.none() | st.integers(1, 65535),
@@ -48,6 +50,7 @@ def test_a_connection_reads_what_was_written_and_writes_what_it_read(
     assert again.__eqhash__() == connection.__eqhash__()
 
 
+@settings(deadline=None)
 @given(st.lists(HOSTS, min_size=2, max_size=5, unique=True), st.integers(0, 9))
 def test_a_text_of_several_urls_is_a_list_of_them(hosts: list[str], steps: int) -> None:
     urls = [f"memory://u:p@{host}:1//" for host in hosts]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ConsumerCancelled, RecoverableConnectionError
 from kombu.transport.backend import Delivery, Want, Wants
-from kombu.utils.deadlines import GRACE, within
+from kombu.utils.deadlines import GRACE, remaining, within
 
 from .prefetch import UNLIMITED, Window
 
@@ -502,7 +502,7 @@ class Receiver:
         self._roomy.clear()
         self._consumers_changed("")
         # A session is one thread's at a time: whoever fetches has been interrupted and leaves it.
-        left = self._fetching.acquire(timeout=LEAVING)
+        left = self._fetching.acquire(timeout=remaining(LEAVING) or 0.0)
         try:
             self._give_back_orphans()
             session, self._session = self._session, None

@@ -366,8 +366,16 @@ class Transport(base.Transport):
                 self._get_wants.clear()
             wants = self._get_wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
         self.keep_up()
-        with self._getting:
-            deliveries = self.session.fetch(wants, 1, self.deadline(), wait=False)
+        deadline = self.deadline()
+        if not self._getting.acquire(timeout=max(deadline - monotonic(), 0.0)):
+            raise TimeoutError(
+                f"no turn in time to get a message of queue {queue!r}: another thread asks the "
+                "store. Give it more time, or each thread a connection of its own"
+            )
+        try:
+            deliveries = self.session.fetch(wants, 1, deadline, wait=False)
+        finally:
+            self._getting.release()
         return deliveries[0] if deliveries else None
 
     def keep_up(self) -> None:
