@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from kombu.utils.collections import HashedSeq
 
-    from .connection import Connection
+    from .parameters import Parameters
 
 __all__ = ("arguments", "info", "pool_key", "uri")
 
 
-def info(connection: Connection) -> dict[str, Any]:
+def info(connection: Parameters) -> dict[str, Any]:
     """The parameters as a dictionary, with what the transport uses where the user gave nothing."""
     resolved = connection.resolved
     return {
@@ -39,18 +39,18 @@ def info(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _full_hostname(connection: Connection) -> str | None:
+def _full_hostname(connection: Parameters) -> str | None:
     hostname = connection.resolved("hostname")
     return f"{connection.uri_prefix}+{hostname}" if connection.uri_prefix else hostname
 
 
-def _transport_name(connection: Connection) -> Any:
+def _transport_name(connection: Parameters) -> Any:
     name = connection.transport_cls or "amqp"
     return connection.resolve_aliases.get(name, name) if isinstance(name, str) else name
 
 
 def uri(
-    connection: Connection,
+    connection: Parameters,
     include_password: bool,
     mask: str,
     getfields: Callable[[dict[str, Any]], Any],
@@ -76,7 +76,7 @@ def uri(
     )
 
 
-def arguments(connection: Connection) -> dict[str, Any]:
+def arguments(connection: Parameters) -> dict[str, Any]:
     """What to call the class with for a connection like this one."""
     prefix, hostname = connection.uri_prefix, connection.hostname
     return {
@@ -99,7 +99,7 @@ def arguments(connection: Connection) -> dict[str, Any]:
     }
 
 
-def pool_key(connection: Connection) -> HashedSeq:
+def pool_key(connection: Parameters) -> HashedSeq:
     """What makes two connections equal as keys of a pool."""
     # Pools are not for everybody: imported when one is used.
     from kombu.utils.collections import HashedSeq

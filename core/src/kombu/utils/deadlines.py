@@ -105,6 +105,8 @@ def operation_timeout(thing: Any) -> float:
     if options is None:
         client = getattr(getattr(thing, "connection", None), "client", None)
         options = getattr(client, "transport_options", None)
+    if not options:
+        return OPERATION_TIMEOUT
     # Stand-ins of tests answer with anything.
     value = options.get("operation_timeout") if isinstance(options, Mapping) else None
     return float(value) if isinstance(value, (int, float)) else OPERATION_TIMEOUT
