@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from . import exceptions
 from .utils.compat import register_after_fork
-from .utils.deadlines import OPERATION_TIMEOUT, bounded, within
+from .utils.deadlines import OPERATION_TIMEOUT, bounded, current, within
 from .utils.functional import lazy
 
 __all__ = ("Resource",)
@@ -131,7 +131,7 @@ class Resource:
         """
         if self._closed:
             raise RuntimeError("Acquire on closed pool")
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = current.deadline if timeout is None else monotonic() + timeout
         if not self._limit:
             with within(timeout):
                 return self._hand_out(self._prepare_within(self.new(), block, deadline))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from queue import Empty
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ from hanging_store import LATE, HangingBackend, HangingPlugin, Trouble
 from kombu import Connection, Consumer, Exchange, Producer, Queue, plugins, pools
 from kombu.declare import maybe_declare
 from kombu.entity import binding
-from kombu.exceptions import KombuError, OperationalError
+from kombu.exceptions import KombuError, LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
-from kombu.utils.deadlines import GRACE
+from kombu.utils.deadlines import GRACE, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -232,9 +233,7 @@ def timed(call: Callable[[], Any], expected: float) -> Exception | None:
     error: Exception | None = None
     try:
         call()
-    except TYPED as exc:
-        error = exc
-    except OperationalError as exc:
+    except (*TYPED, Empty) as exc:
         error = exc
     took = monotonic() - began
     assert took < expected + LATE, f"{took:.2f} s instead of {expected} s"
@@ -344,3 +343,28 @@ def test_attempts_are_logged_with_pauses_that_grow(
     lines = [record.getMessage() for record in caplog.records]
     assert any("attempt 1 failed" in line for line in lines)
     assert any("cannot connect to hanging://" in line and "gone" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda b: b.connection.drain_events(),
+        lambda b: b.reading.get(),
+        lambda b: b.pool.acquire(block=True),
+        lambda b: b.simple.get(timeout=60),
+    ],
+    ids=["drain_events", "get", "acquire", "get with a time"],
+)
+def test_what_may_wait_for_ever_ends_with_the_call_around_it(
+    trouble: Trouble, wait: Callable[[Bench], Any]
+) -> None:
+    bench = Bench()
+    bench.consuming.cancel()
+    held = [bench.pool.acquire(), bench.pool.acquire()]
+    with within(GIVEN):
+        error = timed(lambda: wait(bench), GIVEN)
+    assert isinstance(error, (TimeoutError, LimitExceeded, Empty))
+    ensured = bench.connection.ensure(bench.channel, lambda: wait(bench), timeout=GIVEN)
+    assert timed(ensured, GIVEN) is not None
+    for one in held:
+        one.release()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ConsumerCancelled, RecoverableConnectionError
 from kombu.transport.backend import Delivery, Want, Wants
-from kombu.utils.deadlines import GRACE, remaining, within
+from kombu.utils.deadlines import GRACE, current, remaining, within
 
 from .prefetch import UNLIMITED, Window
 
@@ -267,6 +267,8 @@ class Receiver:
         Raises:
             TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
         """
+        if current.deadline is not None:
+            timeout = remaining(timeout)
         now = monotonic()
         deadline = now + (LONGEST_WAIT if timeout is None else timeout)
         while True:
