@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .exceptions import NotBoundError
+from .utils.deadlines import operation_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,10 @@ class MaybeChannelBound(Object):
 
     def when_bound(self) -> None:
         """Called when the object was bound; for subclasses."""
+
+    def _operation_timeout(self) -> float:
+        """Seconds that a call may take which was given no time; see `kombu.utils.deadlines`."""
+        return operation_timeout(self._channel)
 
     def __repr__(self) -> str:
         return self._repr_entity(type(self).__name__)

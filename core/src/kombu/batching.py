@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .envelope import Envelope
 from .exceptions import BatchPublishError
+from .utils.deadlines import bounded, operation_timeout
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,8 +39,15 @@ class Batch:
         self._collected: list[Envelope] = []
         self._outermost = False
 
-    def flush(self) -> None:
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self.producer.channel)
+
+    @bounded
+    def flush(self, *, timeout: float | None = None) -> None:
         """Send what was collected.
+
+        Args:
+            timeout: Seconds that it may take; `None`: the ``operation_timeout``.
 
         Raises:
             BatchPublishError: Part of it was refused: `BatchPublishError.refused` says what and

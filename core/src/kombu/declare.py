@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .exceptions import RecoverableConnectionError
+from .utils.deadlines import current, operation_timeout, within
 
 if TYPE_CHECKING:
     from .entity import Exchange, Queue
@@ -54,7 +55,12 @@ class DeclaredEntities(set[int]):
 
 
 def maybe_declare(
-    entity: Exchange | Queue, channel: Any = None, retry: bool = False, **retry_policy: Any
+    entity: Exchange | Queue,
+    channel: Any = None,
+    retry: bool = False,
+    *,
+    timeout: float | None = None,
+    **retry_policy: Any,
 ) -> bool:
     """Declare an exchange or queue, unless that was done on this connection.
 
@@ -62,7 +68,9 @@ def maybe_declare(
         entity: What to declare.
         channel: Channel to use; that of the entity where it is not given.
         retry: Try again where the connection is lost.
-        **retry_policy: Arguments of `Connection.ensure`.
+        timeout: Seconds that everything may take, retries included; `None`: the
+            ``operation_timeout``, and no limit where the policy has ``max_retries=None``.
+        **retry_policy: Arguments of `Connection.ensure`; without ``max_retries`` it is 3.
 
     Returns:
         Whether it was declared now.
@@ -70,6 +78,16 @@ def maybe_declare(
     Raises:
         RecoverableConnectionError: The channel lost its connection.
     """
+    for_ever = retry and retry_policy.get("max_retries", 0) is None
+    if timeout is None and current.deadline is None and not for_ever:
+        timeout = operation_timeout(channel if channel is not None else entity._channel)  # noqa: SLF001
+    with within(timeout):
+        return _maybe_declare(entity, channel, retry, retry_policy)
+
+
+def _maybe_declare(
+    entity: Exchange | Queue, channel: Any, retry: bool, retry_policy: dict[str, Any]
+) -> bool:
     original = entity
     if not entity.is_bound:
         if channel is None:
@@ -92,7 +110,7 @@ def maybe_declare(
     if retry:
         # By its own channel, which is replaced with the connection.
         bound = entity if entity.channel is channel else entity.bind(channel)
-        client.ensure(bound, bound.declare, **retry_policy)()
+        client.retrying(bound, **retry_policy).call(bound.declare)
     else:
         entity.declare(channel=channel)
     if entity.can_cache_declaration:

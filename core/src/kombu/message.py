@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import serialization
 from .exceptions import ChannelError, MessageStateError
+from .utils.deadlines import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -127,42 +128,58 @@ class Message:
         """The value of an attribute named in `_lazy`, for a transport that has such."""
         raise NotImplementedError(f"{type(self).__name__} names {name!r} as lazy and can't make it")
 
-    def ack(self, multiple: bool = False) -> None:
+    def ack(self, multiple: bool = False, *, timeout: float | None = None) -> None:
         """Acknowledge the message: it is done with and will not come again.
 
         Args:
             multiple: Acknowledge every unacknowledged message of the channel up to this one.
+            timeout: Seconds that it may take; the broker's answer is waited for, where it gives
+                one.  `None`: it is sent, and an answer is read later.
 
         Raises:
             MessageStateError: It was acknowledged, rejected or requeued before.
         """
-        if self._needs_answer():
+        if timeout is not None:
+            with within(timeout):
+                self.ack(multiple)
+        elif self._needs_answer():
             self.channel.basic_ack(self.delivery_tag, multiple=multiple)
             self._state = "ACK"
 
-    def reject(self, requeue: bool = False) -> None:
+    def reject(self, requeue: bool = False, *, timeout: float | None = None) -> None:
         """Refuse the message: it is dropped, or dead-lettered where its queue says so.
+
+        Args:
+            requeue: Give it back to its queue instead.
+            timeout: As of `ack`.
 
         Raises:
             MessageStateError: It was acknowledged, rejected or requeued before.
         """
-        if self._needs_answer():
+        if timeout is not None:
+            with within(timeout):
+                self.reject(requeue)
+        elif self._needs_answer():
             self.channel.basic_reject(self.delivery_tag, requeue=requeue)
             self._state = "REQUEUED" if requeue else "REJECTED"
 
-    def requeue(self, delay: float | None = None) -> None:
+    def requeue(self, delay: float | None = None, *, timeout: float | None = None) -> None:
         """Give the message back to its queue; it may come again to this very consumer.
 
         Args:
             delay: Seconds that it waits there before it comes again.  `None`: as long as the
                 queue's back-off says, which is not at all unless somebody asked for one.
+            timeout: As of `ack`.
 
         Raises:
             MessageStateError: It was acknowledged, rejected or requeued before.
             ChannelError: 540 where the transport can't delay; the message stays as it is.
         """
         if delay is None:
-            self.reject(requeue=True)
+            self.reject(requeue=True, timeout=timeout)
+        elif timeout is not None:
+            with within(timeout):
+                self.requeue(delay)
         elif self._needs_answer():
             requeue_later = getattr(self.channel, "basic_requeue", None)
             if requeue_later is None:
@@ -194,17 +211,37 @@ class Message:
         # How a native transport tells; the virtual ones say so in the state.
         return self.delivery_info.get("consumer_tag") in channel.no_ack_consumers
 
-    def ack_log_error(self, logger: Logger, errors: Any, multiple: bool = False) -> None:
+    def ack_log_error(
+        self,
+        logger: Logger,
+        errors: Any,
+        multiple: bool = False,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Like `ack`, but log an exception of `errors` (a class or several) and go on."""
         try:
-            self.ack(multiple=multiple)
+            if timeout is None:
+                self.ack(multiple=multiple)
+            else:
+                self.ack(multiple=multiple, timeout=timeout)
         except errors as exc:
             logger.critical("Couldn't ack %r, reason:%r", self.delivery_tag, exc, exc_info=True)
 
-    def reject_log_error(self, logger: Logger, errors: Any, requeue: bool = False) -> None:
+    def reject_log_error(
+        self,
+        logger: Logger,
+        errors: Any,
+        requeue: bool = False,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Like `reject`, but log an exception of `errors` and go on."""
         try:
-            self.reject(requeue=requeue)
+            if timeout is None:
+                self.reject(requeue=requeue)
+            else:
+                self.reject(requeue=requeue, timeout=timeout)
         except errors as exc:
             logger.critical("Couldn't reject %r, reason: %r", self.delivery_tag, exc, exc_info=True)
 

@@ -12,6 +12,7 @@ from .messaging import Producer
 from .resource import Resource
 from .utils.collections import EqualityDict
 from .utils.compat import register_after_fork
+from .utils.deadlines import OPERATION_TIMEOUT, operation_timeout, within
 from .utils.functional import lazy
 
 __all__ = (
@@ -58,6 +59,9 @@ class ProducerPool(Resource):
 
     def _acquire_connection(self, block: bool = True, timeout: float | None = None) -> Any:
         return self.connections.acquire(block=block, timeout=timeout)
+
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self.connections.connection)
 
     def create_producer(self) -> Any:
         """A producer without a connection: it gets one whenever it is acquired."""
@@ -198,7 +202,12 @@ def get_limit() -> int:
 
 
 def set_limit(
-    limit: int, force: bool = False, reset_after: bool = False, ignore_errors: bool = False
+    limit: int,
+    force: bool = False,
+    reset_after: bool = False,
+    ignore_errors: bool = False,
+    *,
+    timeout: float | None = None,
 ) -> int:
     """Set the limit of pools that name none, those that there are included.
 
@@ -207,23 +216,36 @@ def set_limit(
         force: Shrink pools, too.
         reset_after: Reset pools that are resized.
         ignore_errors: Shrink as far as it goes.
+        timeout: Seconds that closing resources may take; `None`: the ``operation_timeout``.
     """
     limit = limit or 0
     previous = _limit[0]
     if limit != previous:
         _limit[0] = limit
-        for pool in _all_pools():
-            if limit > (pool.limit or 0) or force:
-                pool.resize(limit, force=force, ignore_errors=ignore_errors, reset=reset_after)
+        with within(OPERATION_TIMEOUT if timeout is None else timeout):
+            for pool in _all_pools():
+                if limit > (pool.limit or 0) or force:
+                    pool.resize(limit, force=force, ignore_errors=ignore_errors, reset=reset_after)
     return limit
 
 
-def reset(*args: Any, **kwargs: Any) -> None:  # noqa: ARG001  documented signature: a signal handler
-    """Close all pools and forget them."""
-    for pool in _all_pools():
-        try:
-            pool.force_close_all()
-        except OSError:
-            pass  # lost already
+def reset(
+    *args: Any,  # noqa: ARG001  documented signature: a signal handler
+    timeout: float | None = None,
+    **kwargs: Any,  # noqa: ARG001
+) -> None:
+    """Close all pools and forget them.
+
+    Args:
+        *args: Ignored, as `kwargs` are: a signal handler may call this.
+        timeout: Seconds that it may take; `None`: the ``operation_timeout``, 30 by default.
+        **kwargs: Ignored.
+    """
+    with within(OPERATION_TIMEOUT if timeout is None else timeout):
+        for pool in _all_pools():
+            try:
+                pool.force_close_all()
+            except OSError:
+                pass  # lost already
     for group in _groups:
         group.clear()

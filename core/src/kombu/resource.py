@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from . import exceptions
 from .utils.compat import register_after_fork
+from .utils.deadlines import OPERATION_TIMEOUT, bounded, current, within
 from .utils.functional import lazy
 
 __all__ = ("Resource",)
@@ -77,6 +78,10 @@ class Resource:
 
     # -- for subclasses ----------------------------------------------------------------------
 
+    def _operation_timeout(self) -> float:
+        """Seconds that a call may take which was given no time; see `kombu.utils.deadlines`."""
+        return OPERATION_TIMEOUT
+
     def setup(self) -> None:
         """Fill the pool up to its limit, with resources or `lazy` ones made when needed.
 
@@ -117,7 +122,8 @@ class Resource:
 
         Args:
             block: Wait for one where all are in use.
-            timeout: Seconds to wait at most; `None`: for ever.
+            timeout: Seconds to wait at most, and to make it ready; `None`: for ever, and the
+                ``operation_timeout``.
 
         Raises:
             LimitExceeded: All are in use, and none came back in time.
@@ -125,9 +131,10 @@ class Resource:
         """
         if self._closed:
             raise RuntimeError("Acquire on closed pool")
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = current.deadline if timeout is None else monotonic() + timeout
         if not self._limit:
-            return self._hand_out(self._prepare_within(self.new(), block, deadline))
+            with within(timeout):
+                return self._hand_out(self._prepare_within(self.new(), block, deadline))
         try:
             taken = self._resource.pop()
         except IndexError:
@@ -135,7 +142,10 @@ class Resource:
         if taken is None:
             taken = self._wait(block, deadline)
         try:
-            if self._waits_to_prepare:
+            if deadline is not None:
+                with within(deadline - monotonic()):
+                    resource = self._prepare_within(taken, block, deadline)
+            elif self._waits_to_prepare:
                 resource = self._prepare_within(taken, block, deadline)
             else:
                 resource = self.prepare(taken)
@@ -203,8 +213,18 @@ class Resource:
             resource.release = partial(self.release, resource)
         return resource
 
-    def release(self, resource: Any) -> None:
-        """Give a resource back; twice is harmless."""
+    def release(self, resource: Any, *, timeout: float | None = None) -> None:
+        """Give a resource back; twice is harmless.
+
+        Args:
+            resource: What `acquire` returned.
+            timeout: Seconds that closing it may take, where it is closed; `None`: the
+                ``operation_timeout``.
+        """
+        if timeout is not None:
+            with within(timeout):
+                self.release(resource)
+            return
         if not self._limit:
             # It may be from a time with a limit.
             self._dirty.discard(resource)
@@ -224,7 +244,8 @@ class Resource:
             raise
         self._put_back(resource)
 
-    def replace(self, resource: Any) -> None:
+    @bounded
+    def replace(self, resource: Any, *, timeout: float | None = None) -> None:
         """Close a defective resource that is in use; a new one takes its place."""
         if self._limit:
             try:
@@ -234,7 +255,8 @@ class Resource:
             self._put_back(lazy(self.new))
         self.close_resource(resource)
 
-    def force_close_all(self, close_pool: bool = True) -> None:
+    @bounded
+    def force_close_all(self, close_pool: bool = True, *, timeout: float | None = None) -> None:
         """Close all resources, those in use too.
 
         Args:
@@ -259,12 +281,15 @@ class Resource:
         except AttributeError:
             pass  # half-made: there is nothing to let go of
 
+    @bounded
     def resize(
         self,
         limit: int | None,
         force: bool = False,
         ignore_errors: bool = False,
         reset: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Change the limit.
 

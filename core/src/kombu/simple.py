@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import entity, messaging
+from .utils.deadlines import GRACE, bounded, operation_timeout
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,6 +49,9 @@ class SimpleBase:
         self.consumer.on_message = self.buffer.append
         self._connection = _connection_of(channel)
 
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self._connection)
+
     def __enter__(self) -> Any:
         return self
 
@@ -72,8 +76,7 @@ class SimpleBase:
         if not block:
             return self.get_nowait()
         if not self._consuming:
-            self.consumer.consume(no_ack=self.no_ack)
-            self._consuming = True
+            timeout = self._start(timeout)
         buffer = self.buffer
         if buffer:
             return buffer.popleft()
@@ -92,7 +95,16 @@ class SimpleBase:
                 if remaining <= 0:
                     raise self.Empty
 
-    def get_nowait(self) -> Any:
+    def _start(self, timeout: float | None) -> float | None:
+        """Start to consume; returns what is left of the time."""
+        began = monotonic()
+        within = None if timeout is None else max(timeout, GRACE)
+        self.consumer.consume(no_ack=self.no_ack, timeout=within)
+        self._consuming = True
+        return None if timeout is None else max(began + timeout - monotonic(), 0.0)
+
+    @bounded
+    def get_nowait(self, *, timeout: float | None = None) -> Any:
         """Take the next message.
 
         Raises:
@@ -112,6 +124,8 @@ class SimpleBase:
         headers: dict[str, Any] | None = None,
         compression: str | None = None,
         routing_key: str | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Send a message.
@@ -122,11 +136,13 @@ class SimpleBase:
             headers: Application headers.
             compression: Compression to use.
             routing_key: Routing key to use.
+            timeout: Seconds that it may take; `None`: the ``operation_timeout``.
             **kwargs: Further arguments of `Producer.publish`.
         """
         # By position as far as it goes: names and ** cost as much as the rest of the way.
         publish = self.producer.publish
-        if serializer is None and headers is None and compression is None and not kwargs:
+        plain = serializer is None and headers is None and compression is None
+        if plain and timeout is None and not kwargs:
             publish(message, routing_key)
         else:
             publish(
@@ -135,19 +151,23 @@ class SimpleBase:
                 serializer=serializer,
                 headers=headers,
                 compression=compression,
+                timeout=timeout,
                 **kwargs,
             )
 
-    def clear(self) -> int:
+    @bounded
+    def clear(self, *, timeout: float | None = None) -> int:
         """Drop the ready messages; returns how many there were."""
         return int(self.consumer.purge())
 
-    def qsize(self) -> int:
+    @bounded
+    def qsize(self, *, timeout: float | None = None) -> int:
         """How many messages are ready."""
         _, size, _ = self.queue.queue_declare(passive=True)
         return int(size)
 
-    def close(self) -> None:
+    @bounded
+    def close(self, *, timeout: float | None = None) -> None:
         """Stop receiving."""
         self.consumer.cancel()
 
@@ -172,6 +192,7 @@ class SimpleQueue(SimpleBase):
         serializer: Serializer to use.
         compression: Compression to use.
         accept: Serializers or content types that may be decoded.
+        timeout: Seconds that declaring the queue may take; `None`: the ``operation_timeout``.
     """
 
     no_ack: bool = False
@@ -190,6 +211,8 @@ class SimpleQueue(SimpleBase):
         serializer: str | None = None,
         compression: str | None = None,
         accept: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
         if no_ack is None:
             no_ack = self.no_ack
@@ -207,7 +230,7 @@ class SimpleQueue(SimpleBase):
                 queue_arguments={**self.queue_args, **(queue_args or {})},
                 **{**self.queue_opts, **(queue_opts or {})},
             )
-        consumer = messaging.Consumer(channel, queue, accept=accept)
+        consumer = messaging.Consumer(channel, queue, accept=accept, timeout=timeout)
         producer = messaging.Producer(
             channel,
             exchange,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +221,7 @@ def test_a_consumer_that_goes_while_messages_are_on_their_way_loses_none(
     publish(connection, "q", *range(3))
     inbox = Inbox(connection, Queue("q"))
     receiver = connection.transport.receiver
-    session = receiver._open_session()
+    session = receiver._open_session(inf)
     monkeypatch.setattr(receiver, "_session", session)
     fetch = session.fetch
 
@@ -242,7 +243,7 @@ def test_a_limit_that_is_lowered_while_messages_are_on_their_way_holds(
     publish(connection, "q", *range(6))
     inbox = Inbox(connection, Queue("q"), prefetch=4)
     receiver = connection.transport.receiver
-    session = receiver._open_session()
+    session = receiver._open_session(inf)
     monkeypatch.setattr(receiver, "_session", session)
     fetch = session.fetch
 

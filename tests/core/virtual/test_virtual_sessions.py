@@ -63,22 +63,22 @@ class Leased(Plain):
 
 
 def test_a_session_behind_the_lock_is_still_what_it_was() -> None:
-    locked = one_at_a_time(Leased())
+    locked = one_at_a_time(Leased(), 1)
     assert isinstance(locked, Session)
     assert isinstance(locked, Leasing)
     assert not isinstance(locked, Topology)
-    assert not isinstance(one_at_a_time(Plain()), Leasing)
+    assert not isinstance(one_at_a_time(Plain(), 1), Leasing)
 
 
 def test_a_lease_is_settled_and_not_put_again() -> None:
     session = Leased()
-    settle_of(one_at_a_time(session), lambda: monotonic() + 1)([], [], None)
+    settle_of(one_at_a_time(session, 1), lambda: monotonic() + 1)([], [], None)
     assert session.calls == ["settle"]
 
 
 def test_a_turn_that_does_not_come_by_the_deadline_raises() -> None:
     session = Plain()
-    locked = one_at_a_time(session)
+    locked = one_at_a_time(session, 1)
     busy = threading.Thread(target=locked.find_queue, args=("q", monotonic() + 5))
     busy.start()
     while not busy.is_alive() or not _is_held(locked):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ChannelLimitExceeded, ConnectionLimitExceeded
 from kombu.resource import Resource
+from kombu.utils.deadlines import operation_timeout, within
 from kombu.utils.functional import lazy
 
 from .connection import Connection
@@ -24,9 +25,9 @@ class PooledConnection(Connection):
         self._pool = pool
         super().__init__(**kwargs)
 
-    def release(self) -> None:
+    def release(self, *, timeout: float | None = None) -> None:
         """Give the connection back to its pool."""
-        self._pool.release(self)
+        self._pool.release(self, timeout=timeout)
 
     def clone(self, **kwargs: Any) -> PooledConnection:
         """A connection of the same pool."""
@@ -57,6 +58,9 @@ class ConnectionPool(Resource):
         connection = self.connection
         return PooledConnection(self, **connection._info_for_copy())  # noqa: SLF001  same module family
 
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self.connection)
+
     def setup(self) -> None:
         """Fill the pool."""
         self.fill()
@@ -77,10 +81,25 @@ class ConnectionPool(Resource):
             resource.collect(socket_timeout)
 
     @contextmanager
-    def acquire_channel(self, block: bool = False) -> Iterator[tuple[Any, Any]]:
-        """A connection and its default channel, for as long as the context lasts."""
-        with self.acquire(block=block) as connection:
-            yield connection, connection.default_channel
+    def acquire_channel(
+        self, block: bool = False, *, timeout: float | None = None
+    ) -> Iterator[tuple[Any, Any]]:
+        """A connection and its default channel, for as long as the context lasts.
+
+        Args:
+            block: Wait for a connection where all are in use.
+            timeout: Seconds that waiting and connecting may take; `None`: for ever, and the
+                ``operation_timeout``.
+        """
+        with within(timeout):
+            connection = self.acquire(block=block, timeout=timeout)
+            try:
+                channel = connection.default_channel
+            except BaseException:
+                connection.release()
+                raise
+        with connection:
+            yield connection, channel
 
 
 class ChannelPool(Resource):
@@ -101,6 +120,9 @@ class ChannelPool(Resource):
     def new(self) -> Any:
         """A channel that is opened when it is needed."""
         return lazy(self.connection.channel)
+
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self.connection)
 
     def setup(self) -> None:
         """Fill the pool."""

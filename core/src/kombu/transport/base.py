@@ -85,12 +85,14 @@ class StdChannel:
     #: Whether `basic_publish` takes a `kombu.transport.backend.Envelope` as it is.
     takes_envelopes = False
 
-    def Consumer(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  documented name
+    def Consumer(  # noqa: N802  documented name
+        self, *args: Any, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
         """A `kombu.Consumer` on this channel."""
         # The upper layer is imported when it is asked for: documented convenience.
         from kombu.messaging import Consumer
 
-        return Consumer(self, *args, **kwargs)
+        return Consumer(self, *args, timeout=timeout, **kwargs)
 
     def Producer(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802  documented name
         """A `kombu.Producer` on this channel."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.exceptions import ChannelError
 from kombu.transport.backend import Envelope
+from kombu.utils.deadlines import bounded, current, operation_timeout, within
 from kombu.utils.uuid import uuid
 
 from . import refusals
@@ -95,6 +96,7 @@ class Channel(DocumentedChannel, native=True):
 
     # -- exchanges ---------------------------------------------------------------------------
 
+    @bounded
     def exchange_declare(
         self,
         exchange: str | None = None,
@@ -104,6 +106,8 @@ class Channel(DocumentedChannel, native=True):
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         passive: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Declare an exchange (AMQP 0-9-1, exchange.declare).
 
@@ -124,7 +128,15 @@ class Channel(DocumentedChannel, native=True):
             )
         )
 
-    def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
+    @bounded
+    def exchange_delete(
+        self,
+        exchange: str,
+        if_unused: bool = False,
+        nowait: bool = False,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Delete an exchange with its bindings; unknown ones are ignored.
 
         Raises:
@@ -133,6 +145,7 @@ class Channel(DocumentedChannel, native=True):
         self._check_open("Exchange.delete")
         self._exchanges.delete(exchange, if_unused)
 
+    @bounded
     def exchange_bind(
         self,
         destination: str,
@@ -140,11 +153,14 @@ class Channel(DocumentedChannel, native=True):
         routing_key: str = "",
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Have `destination` receive what `source` routes to it (RabbitMQ's exchange.bind)."""
         self._check_open("Exchange.bind")
         self._exchanges.bind(destination, source, routing_key or "", arguments)
 
+    @bounded
     def exchange_unbind(
         self,
         destination: str,
@@ -152,6 +168,8 @@ class Channel(DocumentedChannel, native=True):
         routing_key: str = "",
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Undo `exchange_bind`; unknown bindings are ignored."""
         self._check_open("Exchange.unbind")
@@ -159,6 +177,7 @@ class Channel(DocumentedChannel, native=True):
 
     # -- queues ------------------------------------------------------------------------------
 
+    @bounded
     def queue_declare(
         self,
         queue: str | None = None,
@@ -168,6 +187,8 @@ class Channel(DocumentedChannel, native=True):
         auto_delete: bool = False,
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> queue_declare_ok_t:
         """Declare a queue (AMQP 0-9-1, queue.declare); without a name the broker makes one up.
@@ -189,12 +210,15 @@ class Channel(DocumentedChannel, native=True):
             name, bool(durable), bool(exclusive), bool(auto_delete), arguments, self._deadline()
         )
 
+    @bounded
     def queue_bind(
         self,
         queue: str,
         exchange: str | None = None,
         routing_key: str = "",
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Have `queue` receive what `exchange` routes to it (AMQP 0-9-1, queue.bind)."""
@@ -202,20 +226,30 @@ class Channel(DocumentedChannel, native=True):
         self._rules.may_use(queue, "Queue.bind")
         self._queues.bind(queue, exchange, routing_key or "", arguments or None, self._deadline())
 
+    @bounded
     def queue_unbind(
         self,
         queue: str,
         exchange: str | None = None,
         routing_key: str = "",
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Undo `queue_bind`; unknown bindings are ignored."""
         self._check_open("Queue.unbind")
         self._queues.unbind(queue, exchange, routing_key or "", arguments or None, self._deadline())
 
+    @bounded
     def queue_delete(
-        self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
+        self,
+        queue: str,
+        if_unused: bool = False,
+        if_empty: bool = False,
+        *,
+        timeout: float | None = None,
+        **kwargs: Any,
     ) -> int:
         """Delete a queue, its messages and bindings; return how many messages were ready.
 
@@ -227,11 +261,17 @@ class Channel(DocumentedChannel, native=True):
         self._rules.may_use(queue, "Queue.delete")
         return self._queues.delete(queue, if_unused, if_empty, self._deadline())
 
-    def queue_purge(self, queue: str, **kwargs: Any) -> int:
+    @bounded
+    def queue_purge(self, queue: str, *, timeout: float | None = None, **kwargs: Any) -> int:
         """Drop the ready messages of a queue; return how many there were."""
         self._check_open("Queue.purge")
         self._rules.may_use(queue, "Queue.purge")
         return self._queues.purge(queue, self._deadline())
+
+    @bounded
+    def after_reply_message_received(self, queue: str, *, timeout: float | None = None) -> None:
+        """Delete a reply queue that has served its purpose."""
+        self.queue_delete(queue)
 
     # -- publishing --------------------------------------------------------------------------
 
@@ -256,23 +296,35 @@ class Channel(DocumentedChannel, native=True):
             immediate: Not supported by brokers since RabbitMQ 3.0 and ignored.
             timeout: Seconds that storing it may take.
         """
+        if timeout is not None or (mandatory and current.deadline is None):
+            # More than one step: they share the time.
+            with within(self._operation_timeout() if timeout is None else timeout):
+                Channel.basic_publish(self, message, exchange, routing_key, mandatory, immediate)
+            return
         if message.__class__ is not Envelope:
             message = to_envelope(message, exchange, routing_key)
         try:
             route = self._routes[exchange, routing_key]
         except KeyError:
+            if current.deadline is None:
+                with within(self._operation_timeout()):
+                    Channel.basic_publish(self, message, exchange, routing_key)
+                return
             route = self._resolve(message, exchange, routing_key, mandatory)
         # Two looks for what a message rarely has.
         headers = message.headers
         if "expiration" in message.properties or (headers and DELAY in headers):
-            self._publisher.timed(message, route, mandatory, timeout)
-        elif timeout is not None or mandatory or not route:
-            self._publisher.carefully(message, route, mandatory, timeout)
+            self._publisher.timed(message, route, mandatory)
+        elif mandatory or not route:
+            self._publisher.carefully(message, route, mandatory)
         else:
             for put in route:
                 put(message)
 
-    def basic_publish_batch(self, messages: Sequence[Envelope]) -> list[tuple[int, Exception]]:
+    @bounded
+    def basic_publish_batch(
+        self, messages: Sequence[Envelope], *, timeout: float | None = None
+    ) -> list[tuple[int, Exception]]:
         """Publish messages in one step; returns the positions of those refused, with the reason.
 
         A message that fits no queue is treated as by `basic_publish`.
@@ -293,6 +345,7 @@ class Channel(DocumentedChannel, native=True):
 
     # -- consuming ---------------------------------------------------------------------------
 
+    @bounded
     def basic_consume(
         self,
         queue: str,
@@ -301,6 +354,8 @@ class Channel(DocumentedChannel, native=True):
         consumer_tag: str | None = None,
         arguments: Mapping[str, Any] | None = None,
         on_cancel: Callable[[str], Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> str:
         """Have `callback` called with each message of `queue`; returns the consumer's tag.
@@ -327,7 +382,8 @@ class Channel(DocumentedChannel, native=True):
         self._consumers.add(consumer)
         return tag
 
-    def basic_cancel(self, consumer_tag: str) -> None:
+    @bounded
+    def basic_cancel(self, consumer_tag: str, *, timeout: float | None = None) -> None:
         """Stop a consumer; what it received stays its own to settle.  Unknown tags are ignored."""
         self._check_open("Basic.cancel")
         self._consumers.cancel(consumer_tag, self._deadline())
@@ -350,7 +406,10 @@ class Channel(DocumentedChannel, native=True):
             delivery.taken = True
         delivery.consumer.callback(from_delivery(self, self._next_tag(), delivery))
 
-    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> VirtualMessage | None:
+    @bounded
+    def basic_get(
+        self, queue: str, no_ack: bool = False, *, timeout: float | None = None, **kwargs: Any
+    ) -> VirtualMessage | None:
         """Take one message without consuming, `None` where there is none ready.
 
         Raises:
@@ -377,13 +436,19 @@ class Channel(DocumentedChannel, native=True):
 
     # -- settling ----------------------------------------------------------------------------
 
-    def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
+    def basic_ack(
+        self, delivery_tag: int, multiple: bool = False, *, timeout: float | None = None
+    ) -> None:
         """Acknowledge a delivery, or all up to and including it.
 
         Raises:
             ChannelError: 406 where the tag names no unsettled delivery of this channel.
             MessageStateError: The claim was lost meanwhile; the message belongs to another.
         """
+        if timeout is not None:
+            with within(timeout):
+                self.basic_ack(delivery_tag, multiple)
+            return
         if multiple:
             self._settling.acknowledge(self._take(delivery_tag, multiple=True))
             return
@@ -395,7 +460,7 @@ class Channel(DocumentedChannel, native=True):
         claims = self._claims
         if claims is None:
             # The answer may be that of an earlier one.
-            lost = self._settle((delivery,), (), None)
+            lost = self._settle((delivery,), (), current.deadline)
         elif claims.pop(delivery.token, None) is None:
             lost = (delivery,)
         if self._limited or delivery.consumer is None:
@@ -403,20 +468,44 @@ class Channel(DocumentedChannel, native=True):
         if lost:
             raise refusals.claim_lost(lost)
 
-    def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
+    def basic_reject(
+        self, delivery_tag: int, requeue: bool = False, *, timeout: float | None = None
+    ) -> None:
         """Refuse a delivery: requeue it, or drop it.
 
         Raises:
             ChannelError: 406 where the tag names no unsettled delivery of this channel.
             MessageStateError: The claim was lost meanwhile; the message belongs to another.
         """
+        if timeout is not None:
+            with within(timeout):
+                self.basic_reject(delivery_tag, requeue)
+            return
         self._settling.reject(self._take(delivery_tag, multiple=False), requeue)
 
-    def basic_nack(self, delivery_tag: int, multiple: bool = False, requeue: bool = True) -> None:
+    def basic_nack(
+        self,
+        delivery_tag: int,
+        multiple: bool = False,
+        requeue: bool = True,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """RabbitMQ's basic.nack: refuse a delivery, or all up to and including it."""
+        if timeout is not None:
+            with within(timeout):
+                self.basic_nack(delivery_tag, multiple, requeue)
+            return
         self._settling.reject(self._take(delivery_tag, multiple), requeue)
 
-    def basic_requeue(self, delivery_tag: int, delay: float | None = None) -> None:
+    @bounded
+    def basic_requeue(
+        self,
+        delivery_tag: int,
+        delay: float | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Give a delivery back to its queue after `delay` seconds; not a verb of AMQP.
 
         `None` stands for what the queue's back-off says (``x-requeue-backoff``, or the transport
@@ -432,7 +521,8 @@ class Channel(DocumentedChannel, native=True):
             raise refusals.no_delay(self.connection.driver_name, "Basic.reject")
         self._settling.requeue(self._take(delivery_tag, multiple=False), delay)
 
-    def basic_recover(self, requeue: bool = False) -> None:
+    @bounded
+    def basic_recover(self, requeue: bool = False, *, timeout: float | None = None) -> None:
         """Redeliver what is unsettled: to whoever comes first, or to the same consumers."""
         self._check_open("Basic.recover")
         self._settling.recover(None if requeue else self._consumers.values())
@@ -445,8 +535,14 @@ class Channel(DocumentedChannel, native=True):
 
     # -- flow --------------------------------------------------------------------------------
 
+    @bounded
     def basic_qos(
-        self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
+        self,
+        prefetch_size: int = 0,
+        prefetch_count: int = 0,
+        apply_global: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Bound how many deliveries may be unsettled (https://www.rabbitmq.com/docs/consumer-prefetch).
 
@@ -469,7 +565,8 @@ class Channel(DocumentedChannel, native=True):
         # What was fetched under the old limits may be more than the new ones allow.
         self._receiver.give_back_of_channel(self)
 
-    def flow(self, active: bool = True) -> None:
+    @bounded
+    def flow(self, active: bool = True, *, timeout: float | None = None) -> None:
         """Stop (``False``) or resume the consumers of the channel (AMQP 0-9-1, channel.flow)."""
         self._check_open("Channel.flow")
         self.flowing = active
@@ -493,7 +590,8 @@ class Channel(DocumentedChannel, native=True):
 
     # -- the channel itself ------------------------------------------------------------------
 
-    def close(self) -> None:
+    @bounded
+    def close(self, *, timeout: float | None = None) -> None:
         """Cancel the consumers, give unsettled messages back in order, and leave the connection."""
         if self.closed:
             return
@@ -528,6 +626,9 @@ class Channel(DocumentedChannel, native=True):
 
     def _exists(self, queue: str) -> bool:
         return self._queues.exists(queue, self._deadline())
+
+    def _operation_timeout(self) -> float:
+        return operation_timeout(self)
 
     def _deadline(self) -> float:
         deadline: float = self.connection.deadline()

@@ -43,6 +43,7 @@ class Consumers(dict[str, Consumer]):
             raise refusals.tag_in_use(consumer.tag)
         self[consumer.tag] = consumer
         self._declarations.consumer_added(consumer)
+        self._receiver.open()
         self._receiver.add(consumer)
 
     def cancel(self, tag: str, deadline: float) -> None:

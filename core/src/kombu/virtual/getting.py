@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from kombu.transport.backend import Want, Wants
@@ -54,8 +55,16 @@ class Getter:
             if len(self.wants) >= MAX_WANTS:
                 self.wants.clear()
             wants = self.wants[queue, no_ack] = Wants({queue: Want(1, no_ack)})
-        with self.lock:
-            deliveries = self._session.fetch(wants, 1, self._deadline(), wait=False)
+        deadline = self._deadline()
+        if not self.lock.acquire(timeout=max(deadline - monotonic(), 0.0)):
+            raise TimeoutError(
+                f"no turn in time to get a message of queue {queue!r}: another thread asks the "
+                "store. Give it more time, or each thread a connection of its own"
+            )
+        try:
+            deliveries = self._session.fetch(wants, 1, deadline, wait=False)
+        finally:
+            self.lock.release()
         if self._keeper is not None and not self._keeper.running:
             self._keeper.start_for(deliveries)
         if self._inspector is not None:

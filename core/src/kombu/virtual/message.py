@@ -89,8 +89,11 @@ class Message(message.Message):
             )
         return decoded
 
-    def ack(self, multiple: bool = False) -> None:
+    def ack(self, multiple: bool = False, *, timeout: float | None = None) -> None:
         """Acknowledge the message; see `kombu.message.Message.ack`."""
+        if timeout is not None:
+            super().ack(multiple, timeout=timeout)
+            return
         # The same as there, without what only native channels need.
         if self._state == "RECEIVED" and self.channel is not None:
             self.channel.basic_ack(self.delivery_tag, multiple)

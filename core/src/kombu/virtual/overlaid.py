@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kombu.exceptions import MessageStateError
 from kombu.log import get_logger
 from kombu.transport.backend import Release
+from kombu.utils.deadlines import bounded, within
 from kombu.utils.uuid import uuid
 
 from . import refusals
@@ -112,7 +113,7 @@ class OverlaidChannel(Channel, native=True):
             self.gate = self._may_consume
         _open.add(self)
 
-    def _open_overlay(self) -> Session:
+    def _open_overlay(self, deadline: float) -> Session:
         return cast("Session", self._overlay)
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
@@ -129,6 +130,7 @@ class OverlaidChannel(Channel, native=True):
 
     # -- declarations ------------------------------------------------------------------------
 
+    @bounded
     def queue_declare(
         self,
         queue: str | None = None,
@@ -138,6 +140,8 @@ class OverlaidChannel(Channel, native=True):
         auto_delete: bool = False,
         nowait: bool = False,
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> queue_declare_ok_t:
         """Declare a queue; ``_new_queue`` is called with what was given."""
@@ -156,12 +160,15 @@ class OverlaidChannel(Channel, native=True):
             self._overlay.create(name, given)
         return super().queue_declare(name, passive, **given)
 
+    @bounded
     def queue_bind(
         self,
         queue: str,
         exchange: str | None = None,
         routing_key: str = "",
         arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Bind a queue; ``_queue_bind`` is called for a binding that is new."""
@@ -230,7 +237,10 @@ class OverlaidChannel(Channel, native=True):
         """Hand a delivery to its consumer; it is done with."""
         delivery.consumer.callback(self._done_with(delivery))
 
-    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
+    @bounded
+    def basic_get(
+        self, queue: str, no_ack: bool = False, *, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
         """Take one message without consuming, `None` where there is none ready."""
         self._check_open("Basic.get")
         self._rules.may_use(queue, "Basic.get")
@@ -296,26 +306,56 @@ class OverlaidChannel(Channel, native=True):
 
     # -- settling ----------------------------------------------------------------------------
 
-    def basic_ack(self, delivery_tag: Any, multiple: bool = False) -> None:
+    def basic_ack(
+        self, delivery_tag: Any, multiple: bool = False, *, timeout: float | None = None
+    ) -> None:
         """Have ``QoS.ack`` called, for each delivery up to this one with `multiple`."""
+        if timeout is not None:
+            with within(timeout):
+                self.basic_ack(delivery_tag, multiple)
+            return
         for tag in self._up_to(delivery_tag) if multiple else (delivery_tag,):
             self.qos.ack(tag)
             # A QoS that does without its base class.
             if tag in self._ledger:
                 super().basic_ack(tag)
 
-    def basic_reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+    def basic_reject(
+        self, delivery_tag: Any, requeue: bool = False, *, timeout: float | None = None
+    ) -> None:
         """Have ``QoS.reject`` called."""
+        if timeout is not None:
+            with within(timeout):
+                self.basic_reject(delivery_tag, requeue)
+            return
         self.qos.reject(delivery_tag, requeue=requeue)
         if delivery_tag in self._ledger:
             super().basic_ack(delivery_tag)
 
-    def basic_nack(self, delivery_tag: Any, multiple: bool = False, requeue: bool = True) -> None:
+    def basic_nack(
+        self,
+        delivery_tag: Any,
+        multiple: bool = False,
+        requeue: bool = True,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Have ``QoS.reject`` called, for each delivery up to this one with `multiple`."""
+        if timeout is not None:
+            with within(timeout):
+                self.basic_nack(delivery_tag, multiple, requeue)
+            return
         for tag in self._up_to(delivery_tag) if multiple else [delivery_tag]:
             self.basic_reject(tag, requeue)
 
-    def basic_requeue(self, delivery_tag: Any, delay: float | None = None) -> None:
+    @bounded
+    def basic_requeue(
+        self,
+        delivery_tag: Any,
+        delay: float | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
         """Have ``QoS.reject`` called; with a delay only what the backend claimed goes back."""
         if not delay:
             self.basic_reject(delivery_tag, requeue=True)
@@ -324,7 +364,8 @@ class OverlaidChannel(Channel, native=True):
         else:
             super().basic_requeue(delivery_tag, delay)
 
-    def basic_recover(self, requeue: bool = False) -> None:
+    @bounded
+    def basic_recover(self, requeue: bool = False, *, timeout: float | None = None) -> None:
         """Have ``QoS.restore_unacked`` called, or deliver again to the same consumers."""
         if requeue:
             self._check_open("Basic.recover")
@@ -348,8 +389,14 @@ class OverlaidChannel(Channel, native=True):
         # Texts, where the channel finds its messages itself.
         return list(self._ledger)
 
+    @bounded
     def basic_qos(
-        self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False
+        self,
+        prefetch_size: int = 0,
+        prefetch_count: int = 0,
+        apply_global: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Bound how many deliveries may be unsettled; a ``QoS`` of its own is told."""
         super().basic_qos(prefetch_size, prefetch_count, apply_global)
@@ -358,7 +405,8 @@ class OverlaidChannel(Channel, native=True):
 
     # -- the channel itself ------------------------------------------------------------------
 
-    def close(self) -> None:
+    @bounded
+    def close(self, *, timeout: float | None = None) -> None:
         """Cancel the consumers, have ``QoS`` give unsettled messages back, leave the connection."""
         if self.closed:
             return

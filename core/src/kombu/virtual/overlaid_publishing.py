@@ -70,18 +70,10 @@ def _delivers_plainly(kind: Any) -> bool:
 
 
 class OverlaidPublisher(Publisher):
-    """What a channel overrides can't be bounded in time, and its `_put` reads times by itself."""
+    """The `_put` of a channel that overrides it reads the times of a message by itself."""
 
-    def carefully(
-        self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
-    ) -> None:
-        """Publish without a bound in time."""
-        super().carefully(envelope, route, mandatory, None)
-
-    def timed(
-        self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
-    ) -> None:
+    def timed(self, envelope: Envelope, route: Route, mandatory: bool) -> None:
         """Publish by the channel's own route; the properties tell its ``_put`` of the times."""
         if "_put" not in self._channel.overrides:
             self._set_times(envelope)
-        self.carefully(envelope, route, mandatory, None)
+        self.carefully(envelope, route, mandatory)

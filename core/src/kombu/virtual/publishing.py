@@ -6,7 +6,6 @@ Most messages never come here: ``Channel.basic_publish`` puts them by itself.
 from __future__ import annotations
 
 import warnings
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ChannelError, DecodeError, UndeliverableError
@@ -35,7 +34,7 @@ DELAY = "x-delay"
 
 
 class Publisher:
-    """Publishes for one channel what expires, is delayed, mandatory, bounded in time or unroutable.
+    """Publishes for one channel what expires, is delayed, mandatory or unroutable.
 
     Args:
         channel: The channel, for its ``basic_return`` handlers and its ``deadletter_queue``.
@@ -52,31 +51,20 @@ class Publisher:
         self._session = session
         self._declarations = declarations
 
-    def carefully(
-        self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
-    ) -> None:
+    def carefully(self, envelope: Envelope, route: Route, mandatory: bool) -> None:
         """The way of the messages that ask for more, or that fit no queue."""
         if mandatory and not self._may_have_queue(envelope):
             # Only for a mandatory message the default exchange looks whether the queue is there:
             # any other creates it, so that nothing is lost (as in 5.7).
             route = ()
-        if not route:
-            self._unroutable(envelope, mandatory)
-        elif timeout is None:
-            sent = [put(envelope) for put in route]
-            if sent == [False]:
-                self._unroutable(envelope, mandatory)
-        elif not self._transport.routes.send(envelope, monotonic() + timeout):
+        if not route or [put(envelope) for put in route] == [False]:
             self._unroutable(envelope, mandatory)
 
-    def timed(
-        self, envelope: Envelope, route: Route, mandatory: bool, timeout: float | None
-    ) -> None:
+    def timed(self, envelope: Envelope, route: Route, mandatory: bool) -> None:
         """The way of the messages that expire, or that are to be delivered later."""
         self._set_times(envelope)
-        deadline = self._transport.deadline() if timeout is None else monotonic() + timeout
         fits = not mandatory or self._may_have_queue(envelope)
-        if not fits or not self._transport.routes.send(envelope, deadline):
+        if not fits or not self._transport.routes.send(envelope, self._transport.deadline()):
             self._unroutable(envelope, mandatory)
 
     def batch(self, messages: Sequence[Envelope]) -> list[tuple[int, Exception]]:

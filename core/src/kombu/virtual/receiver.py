@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import RecoverableConnectionError
+from kombu.utils.deadlines import GRACE, current, remaining, within
 
 from .consumer import CancelNotice
 from .demand import Demand
@@ -44,7 +46,7 @@ class Receiver:
     """What the consumers of one transport receive.
 
     Args:
-        open_session: Opens the session to fetch with; called at the first fetch.
+        open_session: Opens the session to fetch with, by a deadline.
         release: Gives deliveries back to the front of their queues, uncounted.
         batch: The most to fetch at once where no prefetch limit says less.
         upkeep: What has to be done before messages are fetched, if anything.
@@ -56,7 +58,7 @@ class Receiver:
 
     def __init__(
         self,
-        open_session: Callable[[], Session],
+        open_session: Callable[[float], Session],
         release: Callable[[Sequence[Delivery]], None],
         batch: int,
         upkeep: Upkeep | None = None,
@@ -86,6 +88,15 @@ class Receiver:
     def consuming(self) -> bool:
         """Whether there is anybody to receive for."""
         return bool(self._demand.by_queue)
+
+    def open(self) -> None:
+        """Open the session by the caller's deadline: whoever waits then waits for messages only."""
+        if self._session is None and self._fetching.acquire(blocking=False):
+            try:
+                if self._session is None and not self._closed:
+                    self._session = self._open_session(inf)
+            finally:
+                self._fetching.release()
 
     def add(self, consumer: Consumer) -> None:
         """Receive for `consumer` from now on."""
@@ -141,6 +152,8 @@ class Receiver:
         Raises:
             TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
         """
+        if current.deadline is not None:
+            timeout = remaining(timeout)
         now = monotonic()
         deadline = now + (LONGEST_WAIT if timeout is None else timeout)
         arrived: deque[Delivery] = self.arrived
@@ -171,13 +184,14 @@ class Receiver:
         upkeep = self._upkeep
         if upkeep is not None:
             if upkeep.schedule.next_due <= now:
-                upkeep.run()
+                with within(max(deadline - now, GRACE)):
+                    upkeep.run()
             if deadline > upkeep.schedule.next_due:
                 deadline = upkeep.schedule.next_due
         demand = self._demand
         wants = demand.wants
         if wants and not self.limited:
-            session = self._session or self._open()
+            session = self._session or self._open(max(deadline, now + GRACE))
             batch = demand.next_batch(now - self._fetched_at)
             deliveries: Sequence[Delivery] = session.fetch(wants, batch, deadline)
         else:
@@ -187,7 +201,7 @@ class Receiver:
                 if not limit:
                     self._wait_for_room(wants, deadline)
                     return
-                session = self._session or self._open()
+                session = self._session or self._open(max(deadline, now + GRACE))
                 deliveries = session.fetch(wants, limit, deadline)
             finally:
                 self._waiting_for_room = False
@@ -211,8 +225,8 @@ class Receiver:
             # A consumer was cancelled meanwhile: it may have been given some of these.
             self._give_back_orphans()
 
-    def _open(self) -> Session:
-        session = self._session = self._open_session()
+    def _open(self, deadline: float) -> Session:
+        session = self._session = self._open_session(deadline)
         return session
 
     def _wait_for_room(self, wants: Wants, deadline: float) -> None:
@@ -282,7 +296,7 @@ class Receiver:
         self._demand.clear()
         self._wake()
         # A session is one thread's at a time: whoever fetches has been interrupted and leaves it.
-        left = self._fetching.acquire(timeout=LEAVING)
+        left = self._fetching.acquire(timeout=remaining(LEAVING) or 0.0)
         try:
             self._give_back_orphans()
             session, self._session = self._session, None

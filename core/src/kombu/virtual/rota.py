@@ -6,6 +6,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import RecoverableConnectionError
+from kombu.utils import deadlines
 
 if TYPE_CHECKING:
     from kombu.transport.backend import Delivery, Session
@@ -46,6 +47,7 @@ class Rota:
         Raises:
             TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
         """
+        timeout = deadlines.remaining(timeout)
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             members = [member for member in self._members if member.consuming]

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ("one_at_a_time", "settle_of")
 
-#: How long an operation without a deadline waits for another thread's to end (seconds).
-LONGEST_TURN = 30.0
-
 #: What a session may be asked for, and which argument is the deadline; what a backend has beyond
 #: (shorter ways, for threads that know what they do) stays hidden behind the lock.
 _LOCKED = {
@@ -37,24 +34,26 @@ class _OneAtATime:
     protocol sees nothing that ``__getattr__`` makes.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, longest_turn: float) -> None:
         lock = threading.RLock()
         for name, position in _LOCKED.items():
             method = getattr(session, name, None)
             if method is not None:
-                setattr(self, name, _behind(lock, method, position))
+                setattr(self, name, _behind(lock, method, position, longest_turn))
         self.interrupt = session.interrupt
         if isinstance(session, Topology):
             # Told without I/O, from what the session heard last.
             self.fresh = session.fresh
 
 
-def _behind(lock: threading.RLock, method: Callable[..., Any], position: int) -> Any:
+def _behind(
+    lock: threading.RLock, method: Callable[..., Any], position: int, longest_turn: float
+) -> Any:
     def locked(*args: Any, **kwargs: Any) -> Any:
         if not lock.acquire(blocking=False):
             deadline = args[position] if position < len(args) else kwargs.get("deadline")
             # A caller that waits for no answer still waits for the line.
-            patience = LONGEST_TURN if deadline is None else max(deadline - monotonic(), 0)
+            patience = longest_turn if deadline is None else max(deadline - monotonic(), 0)
             if not lock.acquire(timeout=patience):
                 raise TimeoutError(
                     f"{method.__name__} had no turn in time: another thread uses the connection. "
@@ -68,9 +67,14 @@ def _behind(lock: threading.RLock, method: Callable[..., Any], position: int) ->
     return locked
 
 
-def one_at_a_time(session: Session) -> Session:
-    """The same session, usable by several threads, one after the other."""
-    return cast("Session", _OneAtATime(session))
+def one_at_a_time(session: Session, longest_turn: float) -> Session:
+    """The same session, usable by several threads, one after the other.
+
+    Args:
+        session: The session.
+        longest_turn: Seconds that an operation without a deadline waits for another thread's.
+    """
+    return cast("Session", _OneAtATime(session, longest_turn))
 
 
 def settle_of(session: Session, deadline: Callable[[], float]) -> Settle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kombu.transport.backend import Release
+from kombu.utils.deadlines import current
 
 from . import refusals
 from .backoff import Backoff
@@ -137,7 +138,7 @@ class Settling:
     def _settle_all(self, acks: Sequence[Delivery], releases: Sequence[Release]) -> None:
         if not acks and not releases:
             return
-        lost = self._settle(acks, releases, None)
+        lost = self._settle(acks, releases, current.deadline)
         for delivery in acks:
             self.make_room(delivery)
         for release in releases:

@@ -27,6 +27,7 @@ from kombu.transport.backend import (
     Topology,
 )
 from kombu.transport.options import Options, parse_options
+from kombu.utils.deadlines import current
 from kombu.utils.scheduling import FairCycle
 
 from .channel import Channel
@@ -130,12 +131,19 @@ class Transport(base.Transport):
         """
         timeout = self.client.connect_timeout
         deadline = monotonic() + (timeout or self.options.operation_timeout)
+        if current.deadline is not None:
+            deadline = min(deadline, current.deadline)
         backend = self.new_backend()
         session = backend.open(Role.COMMAND, deadline)
         capabilities = backend.capabilities
         with self._lock:
             self._backend = backend
-            self.session = session if capabilities.concurrent_sessions else one_at_a_time(session)
+            longest_turn = self.options.operation_timeout
+            self.session = (
+                session
+                if capabilities.concurrent_sessions
+                else one_at_a_time(session, longest_turn)
+            )
             # A store inside this process shares its declarations between all its connections.
             self.declarations = getattr(backend, "declarations", None) or self.declarations
             if isinstance(self.session, Topology):
@@ -322,7 +330,8 @@ class Transport(base.Transport):
         backend = self._backend
         if backend is None:
             raise RecoverableConnectionError("the connection was closed: connect again")
-        return backend.open(role, self.deadline() if deadline is None else deadline)
+        own = self.deadline()
+        return backend.open(role, own if deadline is None else min(deadline, own))
 
     # -- claims that end by themselves -------------------------------------------------------
 
@@ -340,7 +349,9 @@ class Transport(base.Transport):
         return held + [d for d in arrived if isinstance(d, Delivery)]
 
     def deadline(self) -> float:
-        """By when an operation has to end that begins now and was given no timeout of its own."""
+        """By when an operation has to end that begins now: as its caller says, if they do."""
+        if current.deadline is not None:
+            return current.deadline
         return monotonic() + cast("float", self.options.operation_timeout)
 
     # -- what can be asked -------------------------------------------------------------------

@@ -10,6 +10,8 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from kombu.utils.deadlines import current, within
+
 if TYPE_CHECKING:
     from kombu.transport.backend import Maintained, Scheduled
 
@@ -47,7 +49,14 @@ class Upkeep:
             self.run()
 
     def run(self) -> None:
-        """Have the store maintained, and forward its dead letters."""
+        """Have the store maintained, and forward its dead letters, by the caller's deadline."""
+        if current.deadline is None:
+            with within(self._transport.options.operation_timeout):
+                self._run()
+        else:
+            self._run()
+
+    def _run(self) -> None:
         transport = self._transport
         while True:
             letters, due = transport.session.maintain(

@@ -1,322 +1,20 @@
-"""Declarations: exchanges, queues and the bindings between them.
-
-A declaration is plain data that can be pickled and kept in configuration; bound to a channel
-(``queue(channel)``) it makes a copy that can act.
-"""
+"""Queues."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .abstract import MaybeChannelBound, Object
-from .exceptions import ContentDisallowed
-from .serialization import prepare_accept_content
+from kombu.abstract import MaybeChannelBound
+from kombu.exceptions import ContentDisallowed
+from kombu.serialization import prepare_accept_content
+from kombu.utils.deadlines import bounded
+
+from .exchange import Exchange, binding, name_of, pretty_bindings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ("Exchange", "Queue", "binding", "maybe_delivery_mode", "pretty_bindings")
-
-TRANSIENT_DELIVERY_MODE = 1
-PERSISTENT_DELIVERY_MODE = 2
-DELIVERY_MODES = {
-    "transient": TRANSIENT_DELIVERY_MODE,
-    "persistent": PERSISTENT_DELIVERY_MODE,
-}
-
-#: Exchanges of the broker itself start with this and are never declared (AMQP 0-9-1, 1.7.2.2).
-INTERNAL_EXCHANGE_PREFIX = ("amq.",)
-
-
-def maybe_delivery_mode(
-    v: Any, modes: Mapping[str, int] | None = None, default: int = PERSISTENT_DELIVERY_MODE
-) -> int:
-    """A delivery mode by name or number; `default` for nothing.
-
-    Raises:
-        KeyError: There is no mode of this name.
-    """
-    if not v:
-        return default
-    if isinstance(v, int):
-        return v
-    known = modes or DELIVERY_MODES
-    try:
-        return known[v]
-    except KeyError:
-        raise KeyError(
-            f"{v!r} is no delivery mode: use {', '.join(map(repr, known))}, 1 or 2"
-        ) from None
-
-
-def pretty_bindings(bindings: Iterable[Any]) -> str:
-    """Bindings for people."""
-    return "[{}]".format(", ".join(map(str, bindings)))
-
-
-def _mode(value: Any) -> int:
-    return maybe_delivery_mode(value)
-
-
-class Exchange(MaybeChannelBound):
-    """An exchange declaration.
-
-    Args:
-        name: Name of the exchange; ``""`` is the default exchange, which leads to the queue that
-            is named by the routing key.
-        type: ``direct`` (default), ``topic``, ``fanout``, ``headers``, or a plugin's.
-        channel: Channel to bind to.
-        durable: Survives a restart of the broker.  Default is True.
-        auto_delete: Deleted with its last binding.  Default is False.
-        delivery_mode: Of messages that name none: ``"transient"`` (1) or ``"persistent"`` (2).
-        arguments: Further arguments of the declaration.
-        no_declare: `declare` does nothing.
-    """
-
-    TRANSIENT_DELIVERY_MODE = TRANSIENT_DELIVERY_MODE
-    PERSISTENT_DELIVERY_MODE = PERSISTENT_DELIVERY_MODE
-
-    name: str = ""
-    type: str = "direct"
-    arguments: Mapping[str, Any] | None = None
-    durable = True
-    auto_delete = False
-    passive = False
-    delivery_mode: int | None = None
-    no_declare = False
-
-    attrs: ClassVar[tuple[tuple[str, Callable[[Any], Any] | None], ...]] = (
-        ("name", None),
-        ("type", None),
-        ("arguments", None),
-        ("durable", bool),
-        ("passive", bool),
-        ("auto_delete", bool),
-        ("delivery_mode", _mode),
-        ("no_declare", bool),
-    )
-
-    def __init__(self, name: str = "", type: str = "", channel: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.name = name or self.name
-        self.type = type or self.type
-        self.maybe_bind(channel)
-
-    def __hash__(self) -> int:
-        return hash(("Exchange", self.name))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Exchange):
-            return NotImplemented
-        return all(
-            getattr(self, name) == getattr(other, name)
-            for name in ("name", "type", "arguments", "durable", "auto_delete", "delivery_mode")
-        )
-
-    def __str__(self) -> str:
-        return self._repr_entity(self._label())
-
-    def __repr__(self) -> str:
-        return self._repr_entity(self._label())
-
-    def _label(self) -> str:
-        return f"Exchange {self.name or repr('')}({self.type})"
-
-    @property
-    def can_cache_declaration(self) -> bool:  # type: ignore[override]
-        """Whether it is enough to declare it once on a connection."""
-        return True
-
-    def _can_declare(self) -> bool:
-        return bool(
-            self.name and not self.no_declare and not self.name.startswith(INTERNAL_EXCHANGE_PREFIX)
-        )
-
-    def declare(
-        self, nowait: bool = False, passive: bool | None = None, channel: Any = None
-    ) -> Any:
-        """Declare the exchange on the broker.
-
-        Args:
-            nowait: Do not wait for the broker's answer.
-            passive: Only check that it is there.
-            channel: Channel to use instead of the one that it is bound to.
-        """
-        if not self._can_declare():
-            return None
-        return (channel or self.channel).exchange_declare(
-            exchange=self.name,
-            type=self.type,
-            durable=self.durable,
-            auto_delete=self.auto_delete,
-            arguments=self.arguments,
-            nowait=nowait,
-            passive=self.passive if passive is None else passive,
-        )
-
-    def bind_to(
-        self,
-        exchange: Exchange | str = "",
-        routing_key: str = "",
-        arguments: Mapping[str, Any] | None = None,
-        nowait: bool = False,
-        channel: Any = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Receive what `exchange` routes to this one."""
-        return (channel or self.channel).exchange_bind(
-            destination=self.name,
-            source=_name(exchange),
-            routing_key=routing_key,
-            nowait=nowait,
-            arguments=arguments,
-            **kwargs,
-        )
-
-    def unbind_from(
-        self,
-        source: Exchange | str = "",
-        routing_key: str = "",
-        nowait: bool = False,
-        arguments: Mapping[str, Any] | None = None,
-        channel: Any = None,
-    ) -> Any:
-        """Undo `bind_to`."""
-        return (channel or self.channel).exchange_unbind(
-            destination=self.name,
-            source=_name(source),
-            routing_key=routing_key,
-            nowait=nowait,
-            arguments=arguments,
-        )
-
-    def Message(  # noqa: N802  documented name
-        self,
-        body: Any,
-        delivery_mode: int | str | None = None,
-        properties: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """A message for `publish`.
-
-        Args:
-            body: The body, serialized.
-            delivery_mode: Of this message; that of the exchange where it is not given.
-            properties: AMQP's properties.
-            **kwargs: ``priority``, ``content_type``, ``content_encoding`` and ``headers``.
-        """
-        properties = {} if properties is None else properties
-        properties["delivery_mode"] = maybe_delivery_mode(delivery_mode or self.delivery_mode)
-        if isinstance(body, str) and kwargs.get("content_encoding") is None:
-            kwargs["content_encoding"] = "utf-8"
-        return self.channel.prepare_message(body, properties=properties, **kwargs)
-
-    def publish(
-        self,
-        message: Any,
-        routing_key: str | None = None,
-        mandatory: bool = False,
-        immediate: bool = False,
-        exchange: str | None = None,
-    ) -> Any:
-        """Publish a body, or what `Message` returned."""
-        if isinstance(message, (str, bytes)):
-            message = self.Message(message)
-        return self.channel.basic_publish(
-            message,
-            exchange=exchange or self.name,
-            routing_key=routing_key or "",
-            mandatory=mandatory,
-            immediate=immediate,
-        )
-
-    def delete(self, if_unused: bool = False, nowait: bool = False) -> Any:
-        """Delete the exchange from the broker.
-
-        Args:
-            if_unused: Only where nothing is bound to it.
-            nowait: Do not wait for the broker's answer.
-        """
-        return self.channel.exchange_delete(exchange=self.name, if_unused=if_unused, nowait=nowait)
-
-    def binding(
-        self,
-        routing_key: str = "",
-        arguments: Mapping[str, Any] | None = None,
-        unbind_arguments: Mapping[str, Any] | None = None,
-    ) -> binding:
-        """A binding from this exchange, for `Queue`'s ``bindings``."""
-        return binding(self, routing_key, arguments, unbind_arguments)
-
-
-def _name(exchange: Exchange | str) -> str:
-    return exchange if isinstance(exchange, str) else exchange.name
-
-
-class binding(Object):  # noqa: N801  documented name
-    """A binding from an exchange to a queue or exchange.
-
-    Args:
-        exchange: The exchange to bind to.
-        routing_key: Its routing key.
-        arguments: Arguments of the binding.
-        unbind_arguments: Arguments for taking it away again.
-    """
-
-    attrs: ClassVar[tuple[tuple[str, Callable[[Any], Any] | None], ...]] = (
-        ("exchange", None),
-        ("routing_key", None),
-        ("arguments", None),
-        ("unbind_arguments", None),
-    )
-
-    exchange: Exchange
-    routing_key: str
-    arguments: Mapping[str, Any] | None
-    unbind_arguments: Mapping[str, Any] | None
-
-    def __init__(
-        self,
-        exchange: Exchange | None = None,
-        routing_key: str = "",
-        arguments: Mapping[str, Any] | None = None,
-        unbind_arguments: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.exchange = exchange if exchange is not None else Exchange()
-        self.routing_key = routing_key
-        self.arguments = arguments
-        self.unbind_arguments = unbind_arguments
-
-    def declare(self, channel: Any, nowait: bool = False) -> None:
-        """Declare the exchange of the binding."""
-        if self.exchange and self.exchange.name:
-            self.exchange.declare(channel=channel, nowait=nowait)
-
-    def bind(self, entity: Exchange | Queue, nowait: bool = False, channel: Any = None) -> None:
-        """Bind `entity`."""
-        entity.bind_to(
-            exchange=self.exchange,
-            routing_key=self.routing_key,
-            arguments=self.arguments,
-            nowait=nowait,
-            channel=channel,
-        )
-
-    def unbind(self, entity: Exchange | Queue, nowait: bool = False, channel: Any = None) -> None:
-        """Undo `bind`."""
-        entity.unbind_from(
-            self.exchange,
-            routing_key=self.routing_key,
-            arguments=self.unbind_arguments,
-            nowait=nowait,
-            channel=channel,
-        )
-
-    def __repr__(self) -> str:
-        return f"<binding: {self}>"
-
-    def __str__(self) -> str:
-        return f"{self.exchange.name or repr('')}->{self.routing_key or repr('')}"
+__all__ = ("Queue",)
 
 
 class Queue(MaybeChannelBound):
@@ -459,7 +157,10 @@ class Queue(MaybeChannelBound):
         if self.exchange:
             self.exchange = self.exchange(self._channel)
 
-    def declare(self, nowait: bool = False, channel: Any = None) -> str:
+    @bounded
+    def declare(
+        self, nowait: bool = False, channel: Any = None, *, timeout: float | None = None
+    ) -> str:
         """Declare the exchange and the queue and bind them; returns the name of the queue."""
         self._create_exchange(nowait, channel)
         self._create_queue(nowait, channel)
@@ -481,8 +182,14 @@ class Queue(MaybeChannelBound):
             extra.declare(use, nowait=nowait)
             extra.bind(self, nowait=nowait, channel=use)
 
+    @bounded
     def queue_declare(
-        self, nowait: bool = False, passive: bool = False, channel: Any = None
+        self,
+        nowait: bool = False,
+        passive: bool = False,
+        channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Declare the queue alone.
 
@@ -518,12 +225,16 @@ class Queue(MaybeChannelBound):
                 self.on_declared(*answer)
         return answer
 
-    def queue_bind(self, nowait: bool = False, channel: Any = None) -> Any:
+    @bounded
+    def queue_bind(
+        self, nowait: bool = False, channel: Any = None, *, timeout: float | None = None
+    ) -> Any:
         """Bind the queue to its exchange."""
         return self.bind_to(
             self.exchange, self.routing_key, self.binding_arguments, nowait=nowait, channel=channel
         )
 
+    @bounded
     def bind_to(
         self,
         exchange: Exchange | str = "",
@@ -531,17 +242,22 @@ class Queue(MaybeChannelBound):
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Bind the queue to an exchange."""
         return (channel or self.channel).queue_bind(
             queue=self.name,
-            exchange=_name(exchange),
+            exchange=name_of(exchange),
             routing_key=routing_key,
             arguments=arguments,
             nowait=nowait,
         )
 
-    def get(self, no_ack: bool | None = None, accept: Any = None) -> Any:
+    @bounded
+    def get(
+        self, no_ack: bool | None = None, accept: Any = None, *, timeout: float | None = None
+    ) -> Any:
         """Take one message, `None` where there is none ready.
 
         Args:
@@ -561,10 +277,12 @@ class Queue(MaybeChannelBound):
         message.accept = prepare_accept_content(accept)
         return message
 
-    def purge(self, nowait: bool = False) -> int:
+    @bounded
+    def purge(self, nowait: bool = False, *, timeout: float | None = None) -> int:
         """Drop the ready messages; returns how many there were."""
         return self.channel.queue_purge(queue=self.name, nowait=nowait) or 0
 
+    @bounded
     def consume(
         self,
         consumer_tag: str = "",
@@ -572,6 +290,8 @@ class Queue(MaybeChannelBound):
         no_ack: bool | None = None,
         nowait: bool = False,
         on_cancel: Callable[[str], Any] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Start a consumer, which lasts for as long as the channel or until `cancel`.
 
@@ -592,11 +312,20 @@ class Queue(MaybeChannelBound):
             on_cancel=on_cancel,
         )
 
-    def cancel(self, consumer_tag: str) -> Any:
+    @bounded
+    def cancel(self, consumer_tag: str, *, timeout: float | None = None) -> Any:
         """Stop a consumer."""
         return self.channel.basic_cancel(consumer_tag)
 
-    def delete(self, if_unused: bool = False, if_empty: bool = False, nowait: bool = False) -> Any:
+    @bounded
+    def delete(
+        self,
+        if_unused: bool = False,
+        if_empty: bool = False,
+        nowait: bool = False,
+        *,
+        timeout: float | None = None,
+    ) -> Any:
         """Delete the queue from the broker.
 
         Args:
@@ -608,15 +337,19 @@ class Queue(MaybeChannelBound):
             queue=self.name, if_unused=if_unused, if_empty=if_empty, nowait=nowait
         )
 
+    @bounded
     def queue_unbind(
         self,
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Undo `queue_bind`."""
         return self.unbind_from(self.exchange, self.routing_key, arguments, nowait, channel)
 
+    @bounded
     def unbind_from(
         self,
         exchange: Exchange | str = "",
@@ -624,11 +357,13 @@ class Queue(MaybeChannelBound):
         arguments: Mapping[str, Any] | None = None,
         nowait: bool = False,
         channel: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """Undo `bind_to`."""
         return (channel or self.channel).queue_unbind(
             queue=self.name,
-            exchange=_name(exchange),
+            exchange=name_of(exchange),
             routing_key=routing_key,
             arguments=arguments,
             nowait=nowait,
