@@ -16,6 +16,7 @@ from kombu.entity import binding
 from kombu.exceptions import KombuError, LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
 from kombu.utils.deadlines import GRACE, within
+from kombu.virtual.publishing import to_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,6 +146,7 @@ ASKING: dict[str, Callable[[Bench, dict[str, Any]], Any]] = {
     "Message.ack": lambda b, t: b.message.ack(**t) if t else ask(b),
     "Message.reject": lambda b, t: b.message.reject(**t) if t else ask(b),
     "Message.requeue": lambda b, t: b.message.requeue(**t) if t else ask(b),
+    "Message.requeue_later": lambda b, t: b.message.requeue(0.0, **t) if t else ask(b),
     "Message.ack_log_error": lambda b, t: (
         b.message.ack_log_error(logging.getLogger(), KeyError, **t) if t else ask(b)
     ),
@@ -166,7 +168,7 @@ ASKING: dict[str, Callable[[Bench, dict[str, Any]], Any]] = {
         b.channel.prepare_message("x"), "e", "a.b", **t
     ),
     "Channel.basic_publish_batch": lambda b, t: b.channel.basic_publish_batch(
-        [b.channel._to_envelope(b.channel.prepare_message("x"), "e", "a.b")], **t
+        [to_envelope(b.channel.prepare_message("x"), "e", "a.b")], **t
     ),
     "Channel.basic_consume": lambda b, t: b.channel.basic_consume("q", callback=ignore, **t),
     "Channel.basic_get": lambda b, t: b.channel.basic_get("q", **t),
@@ -216,9 +218,7 @@ def acquired(pool: Any, given: dict[str, Any]) -> None:
 
 def flushed(bench: Bench, given: dict[str, Any]) -> None:
     with bench.batch as batch:
-        batch._collected.append(
-            bench.channel._to_envelope(bench.channel.prepare_message("x"), "e", "a.b")
-        )
+        batch._collected.append(to_envelope(bench.channel.prepare_message("x"), "e", "a.b"))
         batch.flush(**given)
 
 

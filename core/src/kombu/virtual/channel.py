@@ -498,7 +498,6 @@ class Channel(DocumentedChannel, native=True):
             return
         self._settling.reject(self._take(delivery_tag, multiple), requeue)
 
-    @bounded
     def basic_requeue(
         self,
         delivery_tag: int,
@@ -516,6 +515,10 @@ class Channel(DocumentedChannel, native=True):
                 the transport can't delay.
             LeaseLost: The claim was lost meanwhile; the message belongs to another.
         """
+        if timeout is not None:
+            with within(timeout):
+                self.basic_requeue(delivery_tag, delay)
+            return
         if delay and not self.connection.capabilities.delay:
             # Before it is taken out of the ledger.
             raise refusals.no_delay(self.connection.driver_name, "Basic.reject")

@@ -348,7 +348,6 @@ class OverlaidChannel(Channel, native=True):
         for tag in self._up_to(delivery_tag) if multiple else [delivery_tag]:
             self.basic_reject(tag, requeue)
 
-    @bounded
     def basic_requeue(
         self,
         delivery_tag: Any,
@@ -357,6 +356,10 @@ class OverlaidChannel(Channel, native=True):
         timeout: float | None = None,
     ) -> None:
         """Have ``QoS.reject`` called; with a delay only what the backend claimed goes back."""
+        if timeout is not None:
+            with within(timeout):
+                self.basic_requeue(delivery_tag, delay)
+            return
         if not delay:
             self.basic_reject(delivery_tag, requeue=True)
         elif isinstance(self._ledger.get(delivery_tag), RawDelivery):
