@@ -49,8 +49,6 @@ class ProducerPool(Resource):
     Producer = Producer
     close_after_fork = True
 
-    _waits_to_prepare = True
-
     def __init__(self, connections: ConnectionPool, *args: Any, **kwargs: Any) -> None:
         self.connections = connections
         self.Producer = kwargs.pop("Producer", None) or self.Producer
@@ -72,15 +70,17 @@ class ProducerPool(Resource):
         self.fill()
 
     def prepare(self, p: Any) -> Any:
-        """Make the producer of a place that is not filled yet, and give it a connection."""
-        return self._prepare_within(p, block=True, deadline=None)
+        """Make the producer of a place that is not filled yet, and give it a connection.
 
-    def _prepare_within(self, taken: Any, block: bool, deadline: float | None) -> Any:
-        p = taken
-        while isinstance(p, lazy):
-            p = p()
+        The connection is waited for as long as the `acquire` that called allows.
+        """
+        terms = self._terms
+        if p.__class__ is not self.Producer:
+            while isinstance(p, lazy):
+                p = p()
+        deadline = terms.deadline
         timeout = None if deadline is None else max(deadline - monotonic(), 0.0)
-        connection = self._acquire_connection(block, timeout)
+        connection = self._acquire_connection(terms.block, timeout)
         try:
             p.revive(connection)
         except BaseException:
