@@ -1,7 +1,7 @@
 """What the scenario tests share: how large they run, and where the figures of a full run are kept.
 
-`scripts/test --full` sets KOMBU_TEST_SCALE=full; the figures then go to `tests/full-scale.md`, which
-is committed.  KOMBU_TEST_SEED sets another seed.
+`scripts/test --full` sets KOMBU_TEST_SCALE=full; the figures then go to `tests/full-scale.md`,
+which is committed.  KOMBU_TEST_SEED sets another seed.
 """
 
 from __future__ import annotations

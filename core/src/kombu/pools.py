@@ -36,6 +36,9 @@ _groups: list[PoolGroup] = []
 #: As the limit of a group: whatever `set_limit` says.
 use_global_limit = object()
 
+#: Its name in the documentation of Kombu 4.
+use_default_limit = use_global_limit
+
 
 class ProducerPool(Resource):
     """A pool of producers, each with a connection of its own.

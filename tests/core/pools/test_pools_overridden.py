@@ -1,4 +1,4 @@
-"""Pools whose methods a subclass overrides, as Kombu 5 documents them, and pools changed meanwhile."""
+"""Pools whose methods a subclass overrides, as for Kombu 5, and pools changed meanwhile."""
 
 from __future__ import annotations
 

@@ -23,11 +23,12 @@ from kombu import Connection
 from kombu.connection import PooledConnection
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
-from kombu.resource import Resource
 from kombu_memory.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from kombu.resource import Resource
 
 THREADS = 100
 ROUNDS = 10_000 if FULL else 500
