@@ -6,6 +6,7 @@ A declaration is plain data that can be pickled and kept in configuration; bound
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .abstract import MaybeChannelBound, Object
@@ -13,7 +14,7 @@ from .exceptions import ContentDisallowed
 from .serialization import prepare_accept_content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 __all__ = ("Exchange", "Queue", "binding", "maybe_delivery_mode", "pretty_bindings")
 
@@ -23,6 +24,8 @@ DELIVERY_MODES = {
     "transient": TRANSIENT_DELIVERY_MODE,
     "persistent": PERSISTENT_DELIVERY_MODE,
 }
+
+_BINDINGS = "a binding, or a list of them, made by kombu.binding() or exchange.binding()"
 
 #: Exchanges of the broker itself start with this and are never declared (AMQP 0-9-1, 1.7.2.2).
 INTERNAL_EXCHANGE_PREFIX = ("amq.",)
@@ -97,9 +100,12 @@ class Exchange(MaybeChannelBound):
     )
 
     def __init__(self, name: str = "", type: str = "", channel: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
         self.name = name or self.name
+        super().__init__(**kwargs)
         self.type = type or self.type
+        self._check_kinds(
+            ("name", str, "text"), ("type", str, "text"), ("arguments", Mapping, "a mapping")
+        )
         self.maybe_bind(channel)
 
     def __hash__(self) -> int:
@@ -324,7 +330,7 @@ class Queue(MaybeChannelBound):
 
     Args:
         name: Name of the queue; the broker makes one up for ``""``.
-        exchange: Exchange to bind to (an `Exchange`, or the name of one).
+        exchange: Exchange to bind to (an `Exchange`, or the name of one), or a list of bindings.
         routing_key: The binding key.
         channel: Channel to bind to.
         bindings: Further bindings, see `binding`.
@@ -391,24 +397,43 @@ class Queue(MaybeChannelBound):
     def __init__(
         self,
         name: str = "",
-        exchange: Exchange | str | None = None,
+        exchange: Exchange | str | Iterable[binding] | None = None,
         routing_key: str = "",
         channel: Any = None,
         bindings: Iterable[binding] | binding | None = None,
         on_declared: Callable[..., Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         self.name = name or self.name
+        super().__init__(**kwargs)
         if isinstance(exchange, str):
             self.exchange = Exchange(exchange)
         elif isinstance(exchange, Exchange):
             self.exchange = exchange
+        elif isinstance(exchange, (list, tuple, set)):
+            # The documented old form of `bindings`.
+            more = [bindings] if isinstance(bindings, binding) else bindings
+            bindings = [*exchange, *(more or ())]
+        elif exchange is not None:
+            raise TypeError(self._wrong("exchange", exchange, "an Exchange, or the name of one"))
         # "key" is the old name of the routing key.
         self.routing_key = routing_key or kwargs.get("key") or self.routing_key
         if isinstance(bindings, binding):
             bindings = [bindings]
-        self.bindings = list(bindings or ())
+        try:
+            self.bindings = list(bindings or ())
+        except TypeError as exc:
+            raise TypeError(self._wrong("bindings", bindings, _BINDINGS)) from exc
+        for one in self.bindings:
+            if not isinstance(one, binding):
+                raise TypeError(self._wrong("bindings", self.bindings, _BINDINGS))
+        self._check_kinds(
+            ("name", str, "text"),
+            ("routing_key", str, "text"),
+            ("queue_arguments", Mapping, "a mapping"),
+            ("binding_arguments", Mapping, "a mapping"),
+            ("consumer_arguments", Mapping, "a mapping"),
+        )
         self.on_declared = on_declared
         if self.exclusive:
             self.auto_delete = True

@@ -271,7 +271,8 @@ class SerializerRegistry:
         except KombuError:
             raise
         except Exception as exc:
-            raise DecodeError(f"the body is not {content_type}: {exc}") from exc
+            reason = str(exc) or type(exc).__name__
+            raise DecodeError(f"the body is not {content_type}: {reason}") from exc
 
     def _decoder_of(self, content_type: str) -> Callable[[Any], Any] | None:
         if content_type in _PLAIN:

@@ -337,6 +337,8 @@ class Channel(DocumentedChannel, native=True):
         """
         if message.__class__ is not Envelope:
             message = self._to_envelope(message, exchange, routing_key)
+        if message.priority:
+            self._rules.check_priority(message)
         try:
             route = self._routes[exchange, routing_key]
         except KeyError:
@@ -361,6 +363,7 @@ class Channel(DocumentedChannel, native=True):
         items: list[tuple[str, Envelope]] = []
         positions: list[int] = []
         for position, envelope in enumerate(messages):
+            self._rules.check_priority(envelope)
             self._set_times(envelope)
             targets = self._declarations.targets(
                 envelope.exchange, envelope.routing_key, envelope.headers

@@ -27,6 +27,7 @@ __all__ = (
     "default_exchange",
     "exchange_differs",
     "in_use",
+    "invalid_priority",
     "invalid_x_match",
     "locked",
     "no_exchange",
@@ -53,6 +54,17 @@ METHODS = {
     "Basic.get": (60, 70),
     "Basic.ack": (60, 80),
 }
+
+
+def invalid_priority(priority: object) -> ChannelError:
+    """A priority is no octet."""
+    return ChannelError(
+        f"PRECONDITION_FAILED - invalid priority {priority!r} ({type(priority).__name__}): wanted "
+        "is a whole number from 0 to 255",
+        METHODS["Basic.publish"],
+        "Basic.publish",
+        406,
+    )
 
 
 def closed(channel_id: object, method: str) -> RecoverableConnectionError:
