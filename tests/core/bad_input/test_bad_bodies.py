@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from brokers import drain_until, publish, waiting
 
-from kombu import Connection, Consumer, Queue, compression
+from kombu import Connection, Consumer, Exchange, Queue, compression
 from kombu.exceptions import ContentDisallowed, DecodeError, KombuError
 
 if TYPE_CHECKING:
@@ -173,3 +173,36 @@ def test_a_simple_queue_hands_it_over_and_reading_it_raises_each_time(
 def test_an_empty_body_of_text_or_data_is_empty(connection: Connection, queue: Queue) -> None:
     publish(connection, queue, "", b"")
     assert waiting(connection, queue) == ["", b""]
+
+
+def test_a_poison_message_ends_in_the_dead_letter_queue(connection: Connection) -> None:
+    """Also where the consumer never answers: the delivery limit of the queue ends it."""
+    executed.clear()
+    graves = Queue("graves", Exchange("dead", "fanout"))(connection.channel())
+    graves.declare()
+    arguments = {"x-dead-letter-exchange": "dead", "x-delivery-limit": 2}
+    poisoned = Queue("poisoned", queue_arguments=arguments)
+    poisoned(connection.channel()).declare()
+    body = pickle.dumps(Bomb())
+    publish(connection, "poisoned", body, content_type=PICKLE, content_encoding="binary")
+    refusals = []
+    for _ in range(10):
+        channel = connection.channel()
+        consumer = Consumer(channel, poisoned, callbacks=[print])
+        try:
+            with consumer:
+                connection.drain_events(timeout=0.2)
+        except ContentDisallowed as exc:
+            refusals.append(str(exc))
+        except TimeoutError:
+            break
+        finally:
+            channel.close()
+    assert 1 <= len(refusals) <= 3
+    assert all("pickle" in refusal and "accept" in refusal for refusal in refusals)
+    letter = graves.get()
+    assert letter is not None
+    assert letter.body == body
+    assert letter.headers["x-death"][0]["reason"] == "delivery_limit"
+    letter.ack()
+    assert executed == []

@@ -13,7 +13,7 @@ from kombu.utils.functional import retry_over_time
 from kombu.utils.url import as_url, maybe_sanitize_url
 
 from .failover import FAILOVER_STRATEGIES, resolve_strategy
-from .journal import debug
+from .journal import debug, logged, tell
 from .params import ConnectionParams, parse_params, split_hosts
 from .retrying import Retrying
 
@@ -222,7 +222,8 @@ class Connection:
         if connection is None:
             self._closed = False
             connection = self.connection
-        return self.transport.create_channel(connection)
+        tell(self, "create channel")
+        return logged(self.transport.create_channel(connection))
 
     def heartbeat_check(self, rate: int = 2) -> Any:
         """Give the transport the chance to do what heartbeats need.
@@ -338,7 +339,9 @@ class Connection:
     def _connection_factory(self) -> Any:
         self.declared_entities.clear()
         self._default_channel = None
+        tell(self, "establishing connection...")
         self._connection = self._establish_connection()
+        tell(self, "connection established")
         self._closed = False
         return self._connection
 
@@ -372,6 +375,7 @@ class Connection:
                 transport.close_connection(connection)
             except (*self.connection_errors, *self.channel_errors):
                 debug("while closing %s", self.as_uri(), exc_info=True)
+            tell(self, "closed")
 
     def release(self) -> None:
         """Close the connection, or give it back to its pool."""
