@@ -187,8 +187,13 @@ class Resource:
             if self._closed:
                 raise RuntimeError("Acquire on closed pool")
         terms.block, terms.deadline = block, deadline
+        made = self.new()
         try:
-            return self._hand_out(self.prepare(self.new()))
+            return self._hand_out(self.prepare(made))
+        except BaseException:
+            if not isinstance(made, lazy):
+                self._collect_quietly(made)
+            raise
         finally:
             terms.block, terms.deadline = True, None
 
@@ -289,6 +294,7 @@ class Resource:
                 self._returning -= 1
                 if self._limit and not self._closed and self._size() < self._limit:
                     self._resource.append(resource)
+                    self._shrunk = False
                     if self._waiting:
                         self._condition.notify()
                     return

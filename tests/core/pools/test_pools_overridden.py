@@ -97,6 +97,20 @@ def test_a_resource_that_can_t_be_prepared_is_let_go(url: str) -> None:
         assert fresh is not connection
 
 
+def test_without_a_limit_what_can_t_be_prepared_is_let_go_too(url: str) -> None:
+    made: list[Connection] = []
+
+    class Pool(ConnectionPool):
+        def prepare(self, resource: Any) -> Any:
+            made.append(resource)
+            resource.connect()
+            raise OSError("not today")
+
+    with pytest.raises(OSError, match="not today"):
+        Pool(Connection(url), limit=0).acquire()
+    assert [connection.connected for connection in made] == [False]
+
+
 class Slow(Resource):
     """A pool whose prepare takes until it is told to go on."""
 
