@@ -138,7 +138,7 @@ class Torture:
         try:
             for _ in range(ROUNDS):
                 longest = max(longest, self.round(rng, seen))
-                seen["acquires"] += 1
+                seen["attempts"] += 1
         except BaseException as exc:
             self.errors.append(exc)
         with self.lock:
@@ -166,7 +166,7 @@ class Torture:
         if limits:
             resizer.join()
         assert self.errors == []
-        assert self.seen["acquires"] == THREADS * ROUNDS
+        assert self.seen["attempts"] == THREADS * ROUNDS
         assert self.most_in_use <= self.highest_limit
         assert self.longest_wait < PATIENCE
 
