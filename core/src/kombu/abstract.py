@@ -24,6 +24,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
+#: What converters take, in words.
+_WANTED: dict[Any, str] = {int: "a whole number", float: "a number", list: "a list"}
+
+
 class Object:
     """A declaration: a list of attributes that can be given, copied, pickled and shown.
 
@@ -36,13 +40,41 @@ class Object:
         for name, convert in self.attrs:
             value = kwargs.get(name)
             if value is not None:
-                setattr(self, name, (convert or _plain)(value))
+                setattr(self, name, self._converted(name, convert or _plain, value))
             else:
                 # A class attribute is the default of subclasses, which may set it to anything.
                 try:
                     getattr(self, name)
                 except AttributeError:
                     setattr(self, name, None)
+
+    def _converted(self, name: str, convert: Callable[[Any], Any], value: Any) -> Any:
+        if convert is bool and isinstance(value, str):
+            # bool("no") is True.
+            raise TypeError(self._wrong(name, value, "True or False"))
+        try:
+            return convert(value)
+        except (TypeError, ValueError) as exc:
+            wanted = _WANTED.get(convert)
+            if wanted is None:
+                raise
+            raise type(exc)(self._wrong(name, value, wanted)) from exc
+
+    def _check_kinds(self, *kinds: tuple[str, type, str]) -> None:
+        """See that attributes are of their kinds: (name, class, in words); `None` is of any.
+
+        Raises:
+            TypeError: One is not.
+        """
+        for name, kind, wanted in kinds:
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(self._wrong(name, value, wanted))
+
+    def _wrong(self, name: str, value: object, wanted: str) -> str:
+        own = getattr(self, "name", None)
+        who = type(self).__name__ + (f" {own!r}" if own and name != "name" else "")
+        return f"{who}: {name} is {value!r} ({type(value).__name__}), wanted {wanted}"
 
     def as_dict(self, recurse: bool = False) -> dict[str, Any]:
         """The attributes by name; with `recurse` also those of declarations inside."""

@@ -197,9 +197,12 @@ def _first(names: tuple[str, ...], extra: str) -> ModuleType:
             return import_module(name)
         except ImportError:
             continue
+    # Imported here because only this error needs it.
+    from kombu.plugins.errors import install_command
+
     raise CompressorNotInstalled(
         f"compression by {extra} needs one of the packages {', '.join(names)}, and none is "
-        f'installed: pip install "kombu[{extra}]>=6"'
+        f"installed: {install_command(extra)}"
     )
 
 

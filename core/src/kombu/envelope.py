@@ -7,7 +7,38 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ("Envelope",)
+from .exceptions import EncodeError
+
+__all__ = ("Envelope", "check_serialized", "milliseconds")
+
+
+def milliseconds(name: str, seconds: Any) -> int:
+    """A time of a message, as it travels.
+
+    Raises:
+        TypeError: It is not a number.
+    """
+    try:
+        # Multiplied first, text would be repeated.
+        return int(float(seconds) * 1000)
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise TypeError(
+            f"publish: {name} is {seconds!r} ({type(seconds).__name__}), wanted a number of seconds"
+        ) from exc
+
+
+def check_serialized(body: Any, content_type: str) -> None:
+    """See that a body that is said to be serialized is text or bytes.
+
+    Raises:
+        EncodeError: It is not.
+    """
+    if not isinstance(body, (str, bytes, bytearray, memoryview)):
+        raise EncodeError(
+            f"the body, of type {type(body).__name__}, is not serialized: for the content type "
+            f"{content_type} wanted are text or bytes. Serialize it first, or name a serializer "
+            "such as json instead"
+        )
 
 
 class Envelope:

@@ -96,7 +96,19 @@ class LeaseLost(MessageStateError):
 
 
 class LimitExceeded(KombuError):
-    """A pool has no free resource."""
+    """A pool has no free resource.
+
+    Args:
+        limit: How many there may be.
+        text: What happened and what to do, for people.
+    """
+
+    def __init__(self, limit: Any = None, text: str = "") -> None:
+        self.limit = limit
+        super().__init__(*(value for value in (limit, text) if value not in (None, "")))
+
+    def __str__(self) -> str:
+        return str(self.args[-1]) if self.args else ""
 
 
 class ConnectionLimitExceeded(LimitExceeded):

@@ -204,7 +204,10 @@ class Message:
         if self._state != "RECEIVED":
             if self._state == "NO_ACK":
                 return False
-            raise MessageStateError(f"Message already acknowledged with state: {self._state}")
+            raise MessageStateError(
+                f"Message already acknowledged with state: {self._state}. A message is "
+                "acknowledged, rejected or requeued once"
+            )
         return channel.no_ack_consumers is None or not self._came_without_ack(channel)
 
     def _came_without_ack(self, channel: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from time import monotonic
 from typing import Any
 
 from .connection import Connection, ConnectionPool
@@ -12,7 +11,7 @@ from .messaging import Producer
 from .resource import Resource
 from .utils.collections import EqualityDict
 from .utils.compat import register_after_fork
-from .utils.deadlines import OPERATION_TIMEOUT, operation_timeout, within
+from .utils.deadlines import OPERATION_TIMEOUT, operation_timeout, remaining, within
 from .utils.functional import lazy
 
 __all__ = (
@@ -37,6 +36,9 @@ _groups: list[PoolGroup] = []
 #: As the limit of a group: whatever `set_limit` says.
 use_global_limit = object()
 
+#: Its name in the documentation of Kombu 4.
+use_default_limit = use_global_limit
+
 
 class ProducerPool(Resource):
     """A pool of producers, each with a connection of its own.
@@ -49,8 +51,6 @@ class ProducerPool(Resource):
 
     Producer = Producer
     close_after_fork = True
-
-    _waits_to_prepare = True
 
     def __init__(self, connections: ConnectionPool, *args: Any, **kwargs: Any) -> None:
         self.connections = connections
@@ -76,15 +76,14 @@ class ProducerPool(Resource):
         self.fill()
 
     def prepare(self, p: Any) -> Any:
-        """Make the producer of a place that is not filled yet, and give it a connection."""
-        return self._prepare_within(p, block=True, deadline=None)
+        """Make the producer of a place that is not filled yet, and give it a connection.
 
-    def _prepare_within(self, taken: Any, block: bool, deadline: float | None) -> Any:
-        p = taken
-        while isinstance(p, lazy):
-            p = p()
-        timeout = None if deadline is None else max(deadline - monotonic(), 0.0)
-        connection = self._acquire_connection(block, timeout)
+        The connection is waited for as long as the `acquire` that called allows.
+        """
+        if p.__class__ is not self.Producer:
+            while isinstance(p, lazy):
+                p = p()
+        connection = self._acquire_connection(self._terms.block, remaining())
         try:
             p.revive(connection)
         except BaseException:

@@ -33,6 +33,22 @@ class _FreeList(deque[Any]):
     def qsize(self) -> int:
         return len(self)
 
+    def put_nowait(self, resource: Any) -> None:
+        """How a `setup` written for Kombu 5 fills the pool."""
+        self.append(resource)
+
+    put = put_nowait
+
+
+class _Terms(threading.local):
+    """Whether the `acquire` of this thread may wait; `kombu.utils.deadlines` tells for how long."""
+
+    block = True
+
+
+#: So many may be quicker than those who wait, before they have to queue up behind them.
+_OVERTAKING = 100
+
 
 class Resource:
     """A pool; subclasses say what it holds (`new`, `setup`, `prepare`, `close_resource`).
@@ -51,9 +67,6 @@ class Resource:
 
     close_after_fork = False
 
-    #: Whether preparing a resource may have to wait for something else (`_prepare_within`).
-    _waits_to_prepare = False
-
     def __init__(
         self,
         limit: int | None = None,
@@ -67,11 +80,24 @@ class Resource:
             close_after_fork if close_after_fork is not None else self.close_after_fork
         )
         self._resource = _FreeList()
+        #: In use, or being prepared for it.
         self._dirty: set[Any] = set()
-        self._condition = threading.Condition()
+        #: Those being prepared that have no hash, such as `lazy` ones, by id.
+        self._making: set[int] = set()
+        # Reentrant: the garbage collector may give a resource back at any time.
+        self._lock = threading.RLock()
+        self._condition = threading.Condition(self._lock)
         self._waiting = 0
-        #: How many of those in use are not to come back.
-        self._surplus = 0
+        #: How many were quicker than those who wait, since one of these had its turn.
+        self._overtaken = 0
+        #: How many are on their way back: neither free nor in use.
+        self._returning = 0
+        #: Whether there may be more than the limit: some do not become free again.
+        self._shrunk = False
+        #: Tells what came from the pool before it was reset.
+        self._generation = 0
+        #: For `prepare`, where that has to wait for something else.
+        self._terms = _Terms()
         if self.close_after_fork and register_after_fork is not None:
             register_after_fork(self, _after_fork_cleanup_resource)
         self.setup()
@@ -92,7 +118,7 @@ class Resource:
 
     def fill(self) -> None:
         """What `setup` of most pools does: `preload` resources, and a `lazy` one for each other."""
-        with self._condition:
+        with self._lock:
             for number in range((self._limit or 0) - self._size()):
                 self._resource.append(self.new() if number < self.preload else lazy(self.new))
             self._condition.notify_all()
@@ -131,81 +157,162 @@ class Resource:
         """
         if self._closed:
             raise RuntimeError("Acquire on closed pool")
-        deadline = current.deadline if timeout is None else monotonic() + timeout
-        if not self._limit:
-            with within(timeout):
-                return self._hand_out(self._prepare_within(self.new(), block, deadline))
-        try:
-            taken = self._resource.pop()
-        except IndexError:
-            taken = None  # not waited for here: its errors would be reported with this one
-        if taken is None:
-            taken = self._wait(block, deadline)
-        try:
-            if deadline is not None:
-                with within(deadline - monotonic()):
-                    resource = self._prepare_within(taken, block, deadline)
-            elif self._waits_to_prepare:
-                resource = self._prepare_within(taken, block, deadline)
-            else:
+        outer = deadline = current.deadline
+        if timeout is not None:
+            deadline = monotonic() + timeout
+            if outer is not None and outer < deadline:
+                deadline = outer
+        terms = self._terms
+        while self._limit:
+            with self._lock:
+                # Not by way of other methods: this is done for every message.
+                if self._resource and not self._waiting and not self._closed:
+                    taken = self._resource.pop()
+                    if taken.__hash__ is None:
+                        self._making.add(id(taken))
+                    else:
+                        self._dirty.add(taken)
+                else:
+                    taken = None
+            if taken is None:
+                taken = self._take(block, deadline, timeout)
+                if taken is None:
+                    continue  # meanwhile the pool has no limit any more
+            terms.block, current.deadline = block, deadline
+            try:
                 resource = self.prepare(taken)
+            except BaseException:
+                self._prepare_failed(taken)
+                raise
+            finally:
+                terms.block, current.deadline = True, outer
+            if resource is taken:
+                if resource in self._dirty:
+                    return resource if "release" in vars(resource) else self._hand_out(resource)
+            elif self._exchange(taken, resource):
+                return self._hand_out(resource)
+            # The pool was closed or reset meanwhile.
+            self._collect_quietly(resource)
+            if self._closed:
+                raise RuntimeError("Acquire on closed pool")
+        terms.block, current.deadline = block, deadline
+        made = self.new()
+        try:
+            return self._hand_out(self.prepare(made))
         except BaseException:
-            # Its place in the pool is not lost with it: the next user gets a new one.
-            self._put_back(taken if isinstance(taken, lazy) else lazy(self.new))
+            if not isinstance(made, lazy):
+                self._collect_quietly(made)
             raise
-        self._dirty.add(resource)
-        return self._hand_out(resource)
+        finally:
+            terms.block, current.deadline = True, outer
 
-    def _prepare_within(self, taken: Any, block: bool, deadline: float | None) -> Any:
-        """`prepare`, for pools that have to wait for something else, too."""
-        return self.prepare(taken)
-
-    def _wait(self, block: bool, deadline: float | None) -> Any:
+    def _take(self, block: bool, deadline: float | None, timeout: float | None) -> Any:
+        """Take what is free although others wait, or wait with them; `None`: no limit any more."""
         with self._condition:
+            if self._resource and not self._closed:
+                if not block or self._overtaken < _OVERTAKING:
+                    self._overtaken += self._waiting > 0
+                    return self._pop()
+                # It is for one who was told of it, so wait to be told, too.
+                behind = self._waiting > 0
+            else:
+                behind = False
             self._waiting += 1
             try:
                 while True:
                     if self._closed:
                         raise RuntimeError("Acquire on closed pool")
-                    # Looked at after saying that we wait: who gives back looks for us after it
-                    # gave back, so one of the two sees the other.
-                    if self._resource:
-                        try:
-                            return self._resource.pop()
-                        except IndexError:
-                            pass  # somebody was quicker
+                    if self._resource and not behind:
+                        self._overtaken = 0
+                        return self._pop()
+                    if not self._limit:
+                        return None
+                    behind = False
                     remaining = None if deadline is None else deadline - monotonic()
                     if not block or (remaining is not None and remaining <= 0):
-                        raise self.LimitExceeded(self._limit)
+                        raise self._exhausted(block, timeout)
                     self._condition.wait(remaining)
             finally:
                 self._waiting -= 1
+                # What this one was told of, and did not take, is the next one's.
+                if self._resource and self._waiting:
+                    self._condition.notify()
 
-    def _put_back(self, resource: Any) -> None:
-        if self._surplus and self._is_surplus():
-            if not isinstance(resource, lazy):
-                self._collect_quietly(resource)
-            return
-        self._resource.append(resource)
-        if self._waiting:
-            with self._condition:
-                self._condition.notify()
+    def _pop(self) -> Any:
+        taken = self._resource.pop()
+        if taken.__hash__ is None:
+            self._making.add(id(taken))
+        else:
+            self._dirty.add(taken)
+        return taken
 
-    def _is_surplus(self) -> bool:
-        """Whether one that comes back is one too many, because the pool was made smaller."""
-        with self._condition:
-            if self._surplus:
-                self._surplus -= 1
-                return True
-            return False
+    def _prepare_failed(self, taken: Any) -> None:
+        """Its place in the pool is not lost with it: the next user gets a new one."""
+        made = not isinstance(taken, lazy)
+        generation = self._leave(taken)
+        if generation is not None:
+            self._put_back(lazy(self.new) if made else taken, generation)
+        if made:
+            self._collect_quietly(taken)
+
+    def _exchange(self, taken: Any, resource: Any) -> bool:
+        """Count `resource` as in use in place of `taken`; False: the pool has forgotten both."""
+        with self._lock:
+            if not self._forget(taken):
+                return False
+            self._dirty.add(resource)
+            return True
+
+    def _leave(self, resource: Any) -> int | None:
+        """Count what is in use as on its way back; `None`: it is not in use."""
+        with self._lock:
+            if not self._forget(resource):
+                return None
+            self._returning += 1
+            return self._generation
+
+    def _forget(self, resource: Any) -> bool:
+        if resource.__hash__ is None:
+            if id(resource) not in self._making:
+                return False
+            self._making.remove(id(resource))
+        else:
+            if resource not in self._dirty:
+                return False
+            self._dirty.remove(resource)
+        return True
+
+    def _exhausted(self, block: bool, timeout: float | None) -> exceptions.LimitExceeded:
+        limit, name = self._limit, type(self).__name__
+        if not block:
+            return self.LimitExceeded(
+                limit,
+                f"{name}: all {limit} are in use. Release one, wait with "
+                "acquire(block=True, timeout=...), or raise the limit",
+            )
+        return self.LimitExceeded(
+            limit,
+            f"{name}: all {limit} are in use, and none came back within {timeout} s. Release one, "
+            "wait longer, or raise the limit",
+        )
+
+    def _put_back(self, resource: Any, generation: int) -> None:
+        """Make free what is on its way back, unless the pool was reset or became smaller."""
+        with self._lock:
+            if generation == self._generation:
+                self._returning -= 1
+                if self._limit and not self._closed and self._size() < self._limit:
+                    self._resource.append(resource)
+                    self._shrunk = False
+                    if self._waiting:
+                        self._condition.notify()
+                    return
+        if not isinstance(resource, lazy):
+            self._collect_quietly(resource)
 
     def _size(self) -> int:
-        """How many resources there are, free and in use."""
-        while True:
-            # A resource that moves between the two meanwhile would count twice, or not at all.
-            sizes = len(self._resource), len(self._dirty)
-            if sizes == (len(self._resource), len(self._dirty)):
-                return sum(sizes)
+        """How many resources there are; to be called with the lock held."""
+        return len(self._resource) + len(self._dirty) + len(self._making) + self._returning
 
     def _hand_out(self, resource: Any) -> Any:
         # Once for each resource: it belongs to this pool for as long as it lives.
@@ -227,32 +334,38 @@ class Resource:
             return
         if not self._limit:
             # It may be from a time with a limit.
-            self._dirty.discard(resource)
+            with self._lock:
+                self._dirty.discard(resource)
             self.close_resource(resource)
             return
-        try:
+        with self._lock:
+            if resource not in self._dirty:
+                return
             self._dirty.remove(resource)
-        except KeyError:
-            return
-        if self._closed:
-            self.close_resource(resource)
-            return
+            self._returning += 1
+            generation = self._generation
         try:
             self.release_resource(resource)
         except BaseException:
-            self._put_back(lazy(self.new))
+            self._put_back(lazy(self.new), generation)
             raise
-        self._put_back(resource)
+        with self._lock:
+            if generation == self._generation and not self._shrunk and not self._closed:
+                self._returning -= 1
+                self._resource.append(resource)
+                if self._waiting:
+                    self._condition.notify()
+                return
+        self._put_back(resource, generation)
 
     @bounded
     def replace(self, resource: Any, *, timeout: float | None = None) -> None:
         """Close a defective resource that is in use; a new one takes its place."""
         if self._limit:
-            try:
-                self._dirty.remove(resource)
-            except KeyError:
+            generation = self._leave(resource)
+            if generation is None:
                 return
-            self._put_back(lazy(self.new))
+            self._put_back(lazy(self.new), generation)
         self.close_resource(resource)
 
     @bounded
@@ -268,8 +381,10 @@ class Resource:
             self._closed = close_pool
             resources = [*self._dirty, *self._resource]
             self._dirty.clear()
+            self._making.clear()
             self._resource.clear()
-            self._surplus = 0
+            self._generation += 1
+            self._returning = 0
             self._condition.notify_all()
         for resource in resources:
             if not isinstance(resource, lazy):
@@ -302,19 +417,23 @@ class Resource:
         Raises:
             RuntimeError: It should shrink and resources are in use.
         """
-        previous = self._limit or 0
-        if self._dirty and 0 < (limit or 0) < previous and not ignore_errors:
-            if not force:
-                raise RuntimeError(f"Can't shrink pool when in use: was={previous} now={limit}")
-            reset = True
-        self._limit = limit
+        with self._lock:
+            previous = self._limit or 0
+            if self._dirty and 0 < (limit or 0) < previous and not ignore_errors:
+                if not force:
+                    raise RuntimeError(f"Can't shrink pool when in use: was={previous} now={limit}")
+                reset = True
+            self._limit = limit
         if reset:
             self.force_close_all(close_pool=False)
+        surplus = []
         with self._condition:
-            surplus = []
+            # What is in use beyond the limit goes when it comes back.
             while self._resource and self._size() > (limit or 0):
                 surplus.append(self._resource.popleft())
-            self._surplus = max(self._size() - limit, 0) if limit else 0
+            self._shrunk = self._size() > (limit or 0)
+            # Without a limit nobody has to wait.
+            self._condition.notify_all()
         for resource in surplus:
             if not isinstance(resource, lazy):
                 self._collect_quietly(resource)
@@ -322,7 +441,10 @@ class Resource:
 
     def forget_after_fork(self) -> None:
         """In the child of a fork: let go of the parent's resources and start anew."""
-        self._condition = threading.Condition()
+        # Another thread may have held the lock when the process forked.
+        self._lock = threading.RLock()
+        self._condition = threading.Condition(self._lock)
+        self._waiting = 0
         self.force_close_all(close_pool=False)
         self.setup()
 

@@ -28,6 +28,9 @@ TRUSTED_CONTENT = frozenset(("application/data", "application/text"))
 #: Content encodings that stand for bytes, not for text.
 SKIP_DECODE = frozenset(("binary", "ascii-8bit"))
 
+#: How many content types without a decoder are remembered: senders choose them.
+_MOST_UNREADABLE = 1000
+
 # What is neither text nor bytes for sure: asking for the class is quicker than for its bases.
 _STRUCTURES: frozenset[object] = frozenset((dict, list, tuple))
 
@@ -69,6 +72,9 @@ class SerializerRegistry:
         self._default: codec | None = None
         self._default_name: str | None = None
         self._disabled_content_types: set[str] = set()
+        # Content types that no plugin reads, as of `kombu.plugins.changes`.
+        self._unreadable: set[str] = set()
+        self._unreadable_as_of: object = None
         self.type_to_name: dict[str, str] = {}
         self.name_to_type: dict[str, str] = {}
 
@@ -271,7 +277,8 @@ class SerializerRegistry:
         except KombuError:
             raise
         except Exception as exc:
-            raise DecodeError(f"the body is not {content_type}: {exc}") from exc
+            reason = str(exc) or type(exc).__name__
+            raise DecodeError(f"the body is not {content_type}: {reason}") from exc
 
     def _decoder_of(self, content_type: str) -> Callable[[Any], Any] | None:
         if content_type in _PLAIN:
@@ -279,7 +286,15 @@ class SerializerRegistry:
         # Imported at the first unknown name: most programs never meet one.
         from kombu import plugins
 
-        self._adopt(plugins.find_serializer_for(content_type))
+        if plugins.changes != self._unreadable_as_of or len(self._unreadable) > _MOST_UNREADABLE:
+            # Read before the question: what changes meanwhile is asked for again.
+            self._unreadable_as_of = plugins.changes
+            self._unreadable = set()
+        elif content_type in self._unreadable:
+            return None
+        unreadable = self._unreadable
+        if not self._adopt(plugins.find_serializer_for(content_type)):
+            unreadable.add(content_type)
         return self._decoders.get(content_type)
 
     def _load_plugin(self, name: str) -> bool:

@@ -37,9 +37,12 @@ def _needed(module: str, package: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as exc:
+        # Imported here because only this error needs it.
+        from kombu.plugins.errors import install_command
+
         raise SerializerNotInstalled(
             f"the serializer {extra!r} needs the package {package}, which cannot be imported "
-            f'({exc}): pip install "kombu[{extra}]>=6"'
+            f"({exc}): {install_command(extra)}"
         ) from exc
 
 

@@ -28,6 +28,8 @@ def plugin_system(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     def find_compressor(name: str) -> Any:
         return find(system.compressors, name)
 
+    # Nothing is remembered of other tests.
+    monkeypatch.setattr(plugins, "changes", object())
     monkeypatch.setattr(plugins, "find_serializer", find_serializer)
     monkeypatch.setattr(plugins, "find_serializer_for", find_serializer_for)
     monkeypatch.setattr(plugins, "find_compressor", find_compressor)

@@ -184,6 +184,23 @@ def test_brotli_of_every_release_keeps_to_the_limit(monkeypatch: pytest.MonkeyPa
         compression.decompress(compressed[:-4], "brotli")
 
 
+@pytest.mark.parametrize("module", compressors._BROTLI)
+def test_every_usual_package_of_brotli_will_do(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(module)
+    monkeypatch.setattr(compressors, "_BROTLI", (module,))
+    body = b"body " * 1000
+    compressed, _ = compression.compress(body, "brotli")
+    assert compression.decompress(compressed, "brotli") == body
+    for damaged in (compressed[:-4], b"junk" * 10, b""):
+        with pytest.raises(DecodeError):
+            compression.decompress(damaged, "brotli")
+    monkeypatch.setattr(compression, "max_decompressed_size", 100)
+    with pytest.raises(DecodeError, match="limit"):
+        compression.decompress(compressed, "brotli")
+
+
 def test_without_its_package_a_compressor_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -413,6 +413,30 @@ def test_a_plugin_is_asked_for_an_unknown_content_type(plugin_system: SimpleName
     assert loads(b"x", "application/x-other", "utf-8", accept=accept) == "decoded"
 
 
+@pytest.mark.usefixtures("pristine")
+def test_that_nobody_reads_a_content_type_is_remembered_until_plugins_change(
+    plugin_system: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        assert loads(b"x", "application/x-late", "utf-8") == "x"
+    assert plugin_system.asked == ["application/x-late"]
+    plugin_system.serializers["late"] = SimpleNamespace(
+        name="late",
+        encoder=str,
+        decoder=lambda body: "decoded",
+        content_type="application/x-late",
+        content_encoding="utf-8",
+    )
+    monkeypatch.setattr("kombu.plugins.changes", object())
+    assert loads(b"x", "application/x-late", "utf-8") == "decoded"
+
+
+def test_no_more_than_so_many_unknown_content_types_are_remembered() -> None:
+    for number in range(3000):
+        loads(b"x", f"application/x-{number}", "utf-8")
+    assert len(registry._unreadable) <= 1001
+
+
 def test_plugins_are_not_asked_for_plain_text_and_data(plugin_system: SimpleNamespace) -> None:
     for content_type in ("text/plain", "application/data", "application/text", None):
         loads(b"x", content_type, "utf-8")

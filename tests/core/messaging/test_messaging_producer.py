@@ -539,3 +539,35 @@ def test_what_is_no_message_is_refused(connection: Connection) -> None:
         channel.basic_publish(42, routing_key="q")
     channel.basic_publish(channel.prepare_message("text", headers={"h": 1}), routing_key="q")
     assert channel.basic_get("q").headers == {"h": 1}
+
+
+def test_an_alternate_exchange_comes_before_the_deadletter_queue(url: str) -> None:
+    from kombu.transport.virtual import UndeliverableWarning
+
+    with Connection(url, transport_options={"deadletter_queue": "lost"}) as connection:
+        spare = Queue("spare", Exchange("unrouted", "fanout"))(connection)
+        spare.declare()
+        Queue("lost")(connection).declare()
+        with_spare = Exchange("with-spare", arguments={"alternate-exchange": "unrouted"})
+        without = Exchange("without")
+        for exchange in (with_spare, without):
+            exchange(connection).declare()
+        producer = connection.Producer()
+        producer.publish("for the spare one", exchange=with_spare, routing_key="nowhere")
+        with pytest.warns(UndeliverableWarning, match="without"):
+            producer.publish("lost", exchange=without, routing_key="nowhere")
+        assert waiting(connection, "spare") == ["for the spare one"]
+        assert waiting(connection, "lost") == ["lost"]
+
+
+def test_replies_may_be_wanted_on_a_queue_object(connection: Connection) -> None:
+    queue = Queue("q")(connection)
+    queue.declare()
+    connection.Producer().publish("x", routing_key="q", reply_to=Queue("answers"))
+    assert queue.get(no_ack=True).properties["reply_to"] == "answers"
+
+
+def test_a_declaration_answers_with_names(connection: Connection) -> None:
+    answer = connection.default_channel.queue_declare("q")
+    assert answer == ("q", 0, 0)
+    assert (answer.queue, answer.message_count, answer.consumer_count) == ("q", 0, 0)

@@ -129,6 +129,28 @@ def test_a_plugin_that_does_not_fit_leaves_nothing_behind(site: Site) -> None:
     site.host.register(Toy(), "test")
 
 
+def test_a_serializer_that_is_registered_later_reads_what_nobody_read_before() -> None:
+    from kombu import plugins, serialization
+
+    class Late:
+        @plugins.hookimpl
+        def kombu_serializers(self) -> list[plugins.SerializerSpec]:
+            return [
+                plugins.SerializerSpec(
+                    "late", repr, lambda body: "decoded", "application/x-later", "utf-8"
+                )
+            ]
+
+    assert serialization.loads(b"x", "application/x-later", "utf-8") == "x"
+    with plugins.registered(Late(), "late"):
+        assert serialization.loads(b"x", "application/x-later", "utf-8") == "decoded"
+        serialization.unregister("late")
+    assert serialization.loads(b"x", "application/x-later", "utf-8") == "x"
+    before = plugins.changes
+    plugins.refresh()
+    assert plugins.changes != before
+
+
 def test_everything_documented_is_at_the_door() -> None:
     for name in plugins.__all__:
         assert getattr(plugins, name) is not None

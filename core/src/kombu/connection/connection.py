@@ -12,7 +12,7 @@ from kombu.utils.deadlines import bounded, operation_timeout, within
 from .errors import as_library_errors
 from .establish import DEFAULT_RETRIES, establish, retry_options
 from .factories import Factories
-from .journal import debug
+from .journal import debug, logged, tell
 from .parameters import Parameters
 from .params import ConnectionParams, parse_params
 from .questions import Questions
@@ -130,7 +130,8 @@ class Connection(Parameters, Factories, Questions):
         if connection is None:
             self._closed = False
             connection = self.connection
-        return self.transport.create_channel(connection)
+        tell(self, "create channel")
+        return logged(self.transport.create_channel(connection))
 
     @bounded
     def heartbeat_check(self, rate: int = 2, *, timeout: float | None = None) -> Any:
@@ -224,7 +225,9 @@ class Connection(Parameters, Factories, Questions):
     def _connection_factory(self) -> Any:
         self.declared_entities.clear()
         self._default_channel = None
+        tell(self, "establishing connection...")
         self._connection = self._establish_connection()
+        tell(self, "connection established")
         self._closed = False
         return self._connection
 
@@ -267,6 +270,7 @@ class Connection(Parameters, Factories, Questions):
                 transport.close_connection(connection)
             except (*self.connection_errors, *self.channel_errors):
                 debug("while closing %s", self.as_uri(), exc_info=True)
+            tell(self, "closed")
 
     @bounded
     def release(self, *, timeout: float | None = None) -> None:

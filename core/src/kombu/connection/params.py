@@ -51,6 +51,11 @@ def split_hosts(hostname: Any, alternates: Iterable[str] | None = None) -> list[
     """
     hosts = list(alternates or ())
     if hostname is not None and not isinstance(hostname, str):
+        if isinstance(hostname, (bytes, int)) or not all(isinstance(url, str) for url in hostname):
+            raise TypeError(
+                f"the broker is {type(hostname).__name__}: wanted a host name or URL, or a list of "
+                "them"
+            )
         hosts.extend(hostname)
     elif hostname and ";" in hostname:
         hosts.extend(re.split(r";\s*", hostname))

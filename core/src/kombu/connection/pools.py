@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,8 @@ class ConnectionPool(Resource):
 
     def prepare(self, resource: Any) -> Any:
         """Make a connection of a place that is not filled yet."""
+        if resource.__class__ is PooledConnection:
+            return resource
         if isinstance(resource, lazy) or (callable(resource) and not hasattr(resource, "as_uri")):
             resource = resource()
         return resource
@@ -115,6 +118,7 @@ class ChannelPool(Resource):
 
     def __init__(self, connection: Connection, limit: int | None = None, **kwargs: Any) -> None:
         self.connection = connection
+        self._process = os.getpid()
         super().__init__(limit=limit, **kwargs)
 
     def new(self) -> Any:
@@ -133,3 +137,8 @@ class ChannelPool(Resource):
         while isinstance(channel, lazy):
             channel = channel()
         return channel
+
+    def collect_resource(self, resource: Any) -> None:
+        """Close a channel, unless it is that of a parent process."""
+        if self._process == os.getpid():
+            self.connection.maybe_close_channel(resource)

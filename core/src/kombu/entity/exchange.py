@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.abstract import MaybeChannelBound, Object
@@ -10,7 +11,7 @@ from kombu.utils.deadlines import bounded
 from .modes import PERSISTENT_DELIVERY_MODE, TRANSIENT_DELIVERY_MODE, maybe_delivery_mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from .queue import Queue
 
@@ -68,9 +69,12 @@ class Exchange(MaybeChannelBound):
     )
 
     def __init__(self, name: str = "", type: str = "", channel: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
         self.name = name or self.name
+        super().__init__(**kwargs)
         self.type = type or self.type
+        self._check_kinds(
+            ("name", str, "text"), ("type", str, "text"), ("arguments", Mapping, "a mapping")
+        )
         self.maybe_bind(channel)
 
     def __hash__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.abstract import MaybeChannelBound
@@ -12,9 +13,11 @@ from kombu.utils.deadlines import bounded
 from .exchange import Exchange, binding, name_of, pretty_bindings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 __all__ = ("Queue",)
+
+_BINDINGS = "a binding, or a list of them, made by kombu.binding() or exchange.binding()"
 
 
 class Queue(MaybeChannelBound):
@@ -22,7 +25,7 @@ class Queue(MaybeChannelBound):
 
     Args:
         name: Name of the queue; the broker makes one up for ``""``.
-        exchange: Exchange to bind to (an `Exchange`, or the name of one).
+        exchange: Exchange to bind to (an `Exchange`, or the name of one), or a list of bindings.
         routing_key: The binding key.
         channel: Channel to bind to.
         bindings: Further bindings, see `binding`.
@@ -89,24 +92,43 @@ class Queue(MaybeChannelBound):
     def __init__(
         self,
         name: str = "",
-        exchange: Exchange | str | None = None,
+        exchange: Exchange | str | Iterable[binding] | None = None,
         routing_key: str = "",
         channel: Any = None,
         bindings: Iterable[binding] | binding | None = None,
         on_declared: Callable[..., Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         self.name = name or self.name
+        super().__init__(**kwargs)
         if isinstance(exchange, str):
             self.exchange = Exchange(exchange)
         elif isinstance(exchange, Exchange):
             self.exchange = exchange
+        elif isinstance(exchange, (list, tuple, set)):
+            # The documented old form of `bindings`.
+            more = [bindings] if isinstance(bindings, binding) else bindings
+            bindings = [*exchange, *(more or ())]
+        elif exchange is not None:
+            raise TypeError(self._wrong("exchange", exchange, "an Exchange, or the name of one"))
         # "key" is the old name of the routing key.
         self.routing_key = routing_key or kwargs.get("key") or self.routing_key
         if isinstance(bindings, binding):
             bindings = [bindings]
-        self.bindings = list(bindings or ())
+        try:
+            self.bindings = list(bindings or ())
+        except TypeError as exc:
+            raise TypeError(self._wrong("bindings", bindings, _BINDINGS)) from exc
+        for one in self.bindings:
+            if not isinstance(one, binding):
+                raise TypeError(self._wrong("bindings", self.bindings, _BINDINGS))
+        self._check_kinds(
+            ("name", str, "text"),
+            ("routing_key", str, "text"),
+            ("queue_arguments", Mapping, "a mapping"),
+            ("binding_arguments", Mapping, "a mapping"),
+            ("consumer_arguments", Mapping, "a mapping"),
+        )
         self.on_declared = on_declared
         if self.exclusive:
             self.auto_delete = True

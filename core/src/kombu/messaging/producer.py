@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from kombu import serialization
 from kombu.declare import Epoch, maybe_declare
 from kombu.entity import Exchange, Queue, maybe_delivery_mode
-from kombu.envelope import Envelope
+from kombu.envelope import Envelope, check_serialized, milliseconds
+from kombu.exceptions import NotBoundError
 from kombu.utils.deadlines import bounded, current, operation_timeout, remaining, within
 from kombu.utils.functional import ChannelPromise
 
@@ -266,7 +267,13 @@ class Producer:
         ):
             name = exchange
         else:
-            name = exchange.name
+            try:
+                name = exchange.name
+            except AttributeError:
+                raise TypeError(
+                    f"publish: exchange is {exchange!r} ({type(exchange).__name__}), wanted an "
+                    "Exchange, or the name of one"
+                ) from None
             if delivery_mode is None:
                 delivery_mode = exchange.delivery_mode
         if delivery_mode is None:
@@ -279,10 +286,14 @@ class Producer:
             content_type, content_encoding, body = serialization.dumps(
                 body, serializer or self.serializer
             )
+            if content_encoding == "binary" and body.__class__ is not bytes:
+                check_serialized(body, content_type)
         elif body.__class__ is str or (body.__class__ is not bytes and isinstance(body, str)):
             content_encoding = content_encoding or "utf-8"
-        elif not content_encoding:
-            content_encoding = "binary"
+        else:
+            if body.__class__ is not bytes:
+                check_serialized(body, content_type)
+            content_encoding = content_encoding or "binary"
         if compression is None:
             compression = self.compression
         if compression:
@@ -291,9 +302,9 @@ class Producer:
 
             body, headers["compression"] = compress(body, compression)
         if delay is not None:
-            headers["x-delay"] = int(delay * 1000)
+            headers["x-delay"] = milliseconds("delay", delay)
         if expiration is not None:
-            properties["expiration"] = str(int(expiration * 1000))
+            properties["expiration"] = str(milliseconds("expiration", expiration))
         if "reply_to" in properties and isinstance(properties["reply_to"], Queue):
             properties["reply_to"] = properties["reply_to"].name
         if default.name and self.auto_declare:
@@ -395,6 +406,11 @@ class Producer:
         retry_policy: dict[str, Any] | None = None,
     ) -> Any:
         channel = self.channel
+        if channel is None:
+            raise NotBoundError(
+                "Can't publish: this Producer has no channel. Make it of a connection or channel, "
+                "as in Producer(connection), or call revive(channel)"
+            )
         if declare:
             deadline = self.declare_missing(declare, retry, retry_policy)
             if deadline is not None and timeout is None:

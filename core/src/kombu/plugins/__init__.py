@@ -55,6 +55,10 @@ __all__ = (
     "unregister",
 )
 
+#: Differs after each `register`, `unregister` and `refresh`: for those who remember that a plugin
+#: was not there.
+changes = 0
+
 # Nothing of this package is imported before it is used: `import kombu` is to load neither pluggy
 # nor importlib.metadata, which take longer than the rest of it.
 _HOMES = {
@@ -172,6 +176,13 @@ def refresh() -> None:
     Plugins that were loaded stay loaded.
     """
     _host().refresh()
+    _changed()
+
+
+def _changed() -> None:
+    # Two threads at once may count one change: those who remember ask for equality only.
+    global changes
+    changes += 1
 
 
 def open_transport(spec: TransportSpec, params: Any) -> Any:
@@ -204,11 +215,13 @@ def register(plugin: object, name: str) -> None:
         PluginLoadError: Its hooks or descriptors do not fit; nothing of it stays registered.
     """
     _host().register(plugin, name)
+    _changed()
 
 
 def unregister(name: str) -> None:
     """Take `register` back; raise `KeyError` if no plugin was registered by this name."""
     _host().unregister(name)
+    _changed()
 
 
 @contextmanager

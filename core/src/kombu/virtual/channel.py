@@ -303,6 +303,8 @@ class Channel(DocumentedChannel, native=True):
             return
         if message.__class__ is not Envelope:
             message = to_envelope(message, exchange, routing_key)
+        if message.priority:
+            self._rules.check_priority(message)
         try:
             route = self._routes[exchange, routing_key]
         except KeyError:
@@ -330,6 +332,8 @@ class Channel(DocumentedChannel, native=True):
         A message that fits no queue is treated as by `basic_publish`.
         """
         self._check_open("Basic.publish")
+        for message in messages:
+            self._rules.check_priority(message)
         return self._publisher.batch(messages)
 
     def _resolve(

@@ -27,6 +27,7 @@ __all__ = (
     "default_exchange",
     "exchange_differs",
     "in_use",
+    "invalid_priority",
     "invalid_x_match",
     "locked",
     "no_delay",
@@ -55,6 +56,17 @@ METHODS = {
     "Basic.ack": (60, 80),
     "Basic.reject": (60, 90),
 }
+
+
+def invalid_priority(priority: object) -> ChannelError:
+    """A priority is no octet."""
+    return ChannelError(
+        f"PRECONDITION_FAILED - invalid priority {priority!r} ({type(priority).__name__}): wanted "
+        "is a whole number from 0 to 255",
+        METHODS["Basic.publish"],
+        "Basic.publish",
+        406,
+    )
 
 
 def closed(channel_id: object, method: str) -> RecoverableConnectionError:

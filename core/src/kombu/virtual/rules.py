@@ -14,9 +14,13 @@ from . import refusals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kombu.envelope import Envelope
+
     from .declarations import Declarations
 
 __all__ = ("Rules",)
+
+HIGHEST_PRIORITY = 255
 
 
 class Rules:
@@ -64,6 +68,16 @@ class Rules:
             mode = arguments.get("x-match", "all")
             if mode not in X_MATCH_MODES:
                 raise refusals.invalid_x_match(mode, X_MATCH_MODES, method)
+
+    def check_priority(self, envelope: Envelope) -> None:
+        """Priorities are of one octet; others become the nearest, and what is no number 0."""
+        priority = envelope.priority
+        whole = isinstance(priority, int)
+        if whole and 0 <= priority <= HIGHEST_PRIORITY:
+            return
+        if self.strict:
+            raise refusals.invalid_priority(priority)
+        envelope.priority = max(0, min(priority, HIGHEST_PRIORITY)) if whole else 0
 
     def may_redeclare(self, queue: str, auto_delete: bool, exclusive: bool) -> None:
         """A queue is declared with the same options everywhere."""

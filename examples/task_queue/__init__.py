@@ -1,0 +1,1 @@
+"""A very simple task queue with pickled functions, and queues for three priorities."""
