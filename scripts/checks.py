@@ -26,8 +26,8 @@ SCALE = "KOMBU_TEST_SCALE"
 #: The tests that also run on other versions of Python.
 UNIT_TESTS = ("tests/core", "tests/contract")
 
-#: One process for each core; tests/conftest.py says what stays together.
-PARALLEL = ("-n", "auto", "--dist", "loadgroup")
+#: Two processes for each core, because many tests wait; tests/conftest.py says what stays together.
+PARALLEL = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadgroup")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,15 @@ os.environ.setdefault(FOLDERS, str(ROOT.parent / ".venvs" / "servers" / "bin"))
 TOGETHER = ("packaging", "judge", "benchmarks", "demo")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder, *_ = item.path.relative_to(ROOT).parts
-        group = folder if folder in TOGETHER else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+# Not once all are collected: pytest-xdist has looked at the groups by then.
+def pytest_itemcollected(item: pytest.Item) -> None:
+    folder, *_ = item.path.relative_to(ROOT).parts
+    group = folder if folder in TOGETHER else str(item.path)
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say so where the groups are lost: each process would start its own servers."""
+    grouped = session.config.getoption("loadgroup", default=False)
+    if grouped and any("@" not in item.nodeid for item in session.items):
+        raise pytest.UsageError("pytest-xdist does not see the groups of tests/conftest.py")
