@@ -153,7 +153,7 @@ def test_a_wrong_seed_or_scale_is_refused(
 
 
 def test_a_test_can_be_a_run(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run.name.endswith("test_a_test_can_be_a_run")
+    assert "::test_a_test_can_be_a_run" in run.name
 
 
 @pytest.mark.parametrize("module", ["kombu", "kombu.transport.virtual"])
