@@ -31,6 +31,7 @@ __all__ = (
     "broker_url",
     "capabilities",
     "shortest_lease",
+    "shortest_time",
 )
 
 # Where the suites are imported by a module of tests they are to explain their assertions, too.
@@ -127,6 +128,12 @@ def broker_server() -> Any:
 def shortest_lease() -> float:
     """The shortest lease that the transport can do (seconds); to be overridden."""
     return 1.0
+
+
+@pytest.fixture
+def shortest_time() -> float:
+    """The shortest time to live and delay that the transport can do (seconds); to be overridden."""
+    return 0.1
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .broker import Broker, Inbox
+from .broker import PATIENCE, Broker, Inbox, wait_until
 from .promises import PROMISES, flag_of, promise
 
-__all__ = ("PROMISES", "Broker", "Inbox", "flag_of", "promise")
+__all__ = ("PATIENCE", "PROMISES", "Broker", "Inbox", "flag_of", "promise", "wait_until")

@@ -57,8 +57,6 @@ class TestDelivery:
     def test_a_batch_is_stored_to_its_last_message(self, broker: Broker) -> None:
         queue = broker.queue()
         producer = broker.connection.Producer()
-        if not producer.supports_batch_publish:
-            pytest.skip("the transport has no batches")
         with producer.batch():
             for number in range(25):
                 producer.publish(number, routing_key=queue.name)
