@@ -9,6 +9,9 @@ import pytest
 
 from kombu.testing.servers.programs import FOLDERS
 
+#: Fixtures for the suites of `kombu.testing.suites`.
+pytest_plugins = ["kombu.testing.plugin"]
+
 ROOT = Path(__file__).parent
 
 # What `scripts/servers install` took from the package index; for children of the tests, too.

@@ -171,10 +171,14 @@ def _promised(request: pytest.FixtureRequest) -> None:
     request.node.user_properties.append((FLAG, flag))
     if flag is True:
         return
-    said = f"the transport's flag for {' and '.join(names)} is {'no' if not flag else flag}"
+    said = f"the transport's flag for {' and '.join(names)} is {flag or 'no'}"
     if flag:
         request.node.add_marker(pytest.mark.xfail(reason=f"{said}: reported, not judged"))
     elif os.environ.get("CI") and all(marker.kwargs.get("tells", True) for marker in markers):
-        request.node.add_marker(pytest.mark.xfail(reason=f"{said}, and so it is", strict=True))
+        request.node.add_marker(
+            pytest.mark.xfail(
+                reason=f"{said}: this must fail, or say yes or unpromised", strict=True
+            )
+        )
     else:
         pytest.skip(said)

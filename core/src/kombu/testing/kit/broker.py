@@ -21,7 +21,7 @@ __all__ = ("PATIENCE", "QUIET", "Broker", "Inbox", "wait_until")
 #: How long something that has to happen may take (seconds).
 PATIENCE = 5.0
 #: How long to look whether something happens that must not (seconds).
-QUIET = 0.1
+QUIET = 0.06
 
 
 def wait_until(happened: Callable[[], bool], what: str, within: float = PATIENCE) -> None:

@@ -35,10 +35,10 @@ class Results:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a report."""
-        properties = dict(report.user_properties)
+        properties: dict[str, Any] = dict(report.user_properties)
         if TEST not in properties or (report.when != "call" and report.passed):
             return
-        test, names = properties[TEST]  # type: ignore[misc]  # put there by our plugin
+        test, names = properties[TEST]
         for name in names:
             kept = self._promises.setdefault(
                 name, {"flag": None, "shown": [], "failed": [], "skipped": {}}

@@ -82,9 +82,8 @@ class TestDeadlines:
                     returns_within(0.5, partial(call, 0.5))
                 except AssertionError as error:
                     raise AssertionError(f"{name}: {error}") from None
-                except Exception as error:
-                    # Not every call needs the broker; one that does says that it did not answer.
-                    known = broker.connection.recoverable_connection_errors
-                    assert isinstance(error, (OSError, *known)), name
+                # Not every call needs the broker; one that does says that it did not answer.
+                except (OSError, *broker.connection.recoverable_connection_errors):
+                    continue
         finally:
             broker_server.resume()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kombu.testing.faults.processes import forked
@@ -40,7 +41,7 @@ class TestThreads:
                 for number in range(25):
                     producer.publish([thread, number], routing_key=queue.name)
 
-        at_once([lambda thread=thread: send(thread) for thread in range(16)])
+        at_once([partial(send, thread) for thread in range(16)])
         inbox = Inbox(broker.connect(), queue)
         inbox.wait(400, within=20)
         inbox.quiet()
@@ -71,7 +72,7 @@ class TestThreads:
                     connection.Producer().publish([thread, number], routing_key=queue.name)
 
         try:
-            at_once([lambda thread=thread: send(thread) for thread in range(6)])
+            at_once([partial(send, thread) for thread in range(6)])
         finally:
             pool.force_close_all()
         inbox = Inbox(broker.connect(), queue)

@@ -49,10 +49,10 @@ class TestMessageTTL:
 
     @promise("message_ttl", tells=False)
     def test_what_is_held_does_not_expire(self, broker: Broker, shortest_time: float) -> None:
-        queue = broker.queue(message_ttl=shortest_time)
+        queue = broker.queue(message_ttl=3 * shortest_time)
         broker.send(queue, "m")
         (held,) = broker.hold(queue)
-        time.sleep(shortest_time * 1.5)
+        time.sleep(shortest_time * 4)
         held.ack()
 
 
