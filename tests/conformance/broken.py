@@ -1,8 +1,8 @@
 """Backends that break a promise each, and what of the kit fails with them.
 
-A plugin of pytest (``-p broken``): it makes each a transport, whose scheme is its name.  Beside each
-class stand the promise that it breaks, the tests of it that have to fail, and in `also` those of
-other promises that may fail with them, as they can't be kept without this one.
+A plugin of pytest (``-p broken``): it makes each a transport, whose scheme is its name.  Beside
+each class stand the promise that it breaks, the tests of it that have to fail, and in `also` those
+of other promises that may fail with them, as they can't be kept without this one.
 """
 
 from __future__ import annotations

@@ -29,9 +29,11 @@ def judge(scheme: str, folder: Path, *more: str, ci: bool = False) -> tuple[int,
     settings.write_text("[pytest]\n")
     environ = {name: value for name, value in os.environ.items() if name != "CI"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--tb=short", "-c", str(settings)]
-        + ["-p", "no:cacheprovider", "-p", "kombu.testing.plugin", "-p", "broken"]
-        + ["--kombu-url", f"{scheme}://kit", "--kombu-results", str(results), *more],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--tb=short", "-c", str(settings)),
+            *("-p", "no:cacheprovider", "-p", "kombu.testing.plugin", "-p", "broken"),
+            *("--kombu-url", f"{scheme}://kit", "--kombu-results", str(results), *more),
+        ],
         env={**environ, "PYTHONPATH": str(HERE), **({"CI": "1"} if ci else {})},
         cwd=folder,
         capture_output=True,

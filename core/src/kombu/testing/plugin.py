@@ -30,6 +30,7 @@ __all__ = (
     "broker_server",
     "broker_url",
     "capabilities",
+    "needed_server",
     "shortest_lease",
     "shortest_time",
 )
@@ -122,6 +123,14 @@ def broker_server() -> Any:
     Where it is overridden, what happens on the loss of a connection is shown, too.
     """
     return None
+
+
+@pytest.fixture
+def needed_server(broker_server: Any) -> Any:
+    """What `broker_server` gives; skips the test where it gives nothing."""
+    if broker_server is None:
+        pytest.skip("what server is behind broker_url is not told: override broker_server")
+    return broker_server
 
 
 @pytest.fixture

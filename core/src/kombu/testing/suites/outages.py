@@ -12,14 +12,6 @@ from kombu.testing.kit import Broker, Inbox, promise
 __all__ = ("TestConnectionLoss", "TestRestart")
 
 
-@pytest.fixture
-def server(broker_server: Any) -> Any:
-    """The broker's server, where one is given."""
-    if broker_server is None:
-        pytest.skip("broker_server is not given")
-    return broker_server
-
-
 def connected(connection: Any) -> None:
     """Connect again within five seconds of the repair (I5)."""
     connection.ensure_connection(interval_start=0.05, interval_step=0.05, timeout=5)
@@ -30,19 +22,21 @@ class TestConnectionLoss:
     """A line that is cut."""
 
     @pytest.mark.parametrize("way", ["reset", "finish"])
-    def test_a_publish_with_retry_arrives(self, broker: Broker, server: Any, way: str) -> None:
+    def test_a_publish_with_retry_arrives(
+        self, broker: Broker, needed_server: Any, way: str
+    ) -> None:
         queue = broker.queue()
-        with Proxy(server.host, server.port) as proxy:
-            producer = broker.connect(proxy.through(server.url)).Producer()
+        with Proxy(needed_server.host, needed_server.port) as proxy:
+            producer = broker.connect(proxy.through(needed_server.url)).Producer()
             producer.publish(1, routing_key=queue.name)
             getattr(proxy, way)()
             producer.publish(2, routing_key=queue.name, retry=True, timeout=5)
             assert set(broker.take(queue, 2)) == {1, 2}
 
-    def test_a_consumer_is_told_and_can_go_on(self, broker: Broker, server: Any) -> None:
+    def test_a_consumer_is_told_and_can_go_on(self, broker: Broker, needed_server: Any) -> None:
         queue = broker.queue()
-        with Proxy(server.host, server.port) as proxy:
-            connection = broker.connect(proxy.through(server.url))
+        with Proxy(needed_server.host, needed_server.port) as proxy:
+            connection = broker.connect(proxy.through(needed_server.url))
             Inbox(connection, queue)
             proxy.reset()
             with pytest.raises(connection.connection_errors) as caught:
@@ -55,11 +49,11 @@ class TestConnectionLoss:
             inbox.wait(1)
 
     def test_a_refused_connection_is_an_error_of_its_kind(
-        self, broker: Broker, server: Any
+        self, broker: Broker, needed_server: Any
     ) -> None:
-        with Proxy(server.host, server.port) as proxy:
+        with Proxy(needed_server.host, needed_server.port) as proxy:
             proxy.refuse()
-            connection = broker.connect(proxy.through(server.url))
+            connection = broker.connect(proxy.through(needed_server.url))
             with pytest.raises(connection.connection_errors):
                 connection.connect(timeout=5)
 
@@ -68,9 +62,9 @@ class TestConnectionLoss:
 class TestRestart:
     """A broker that goes and comes back."""
 
-    def test_work_goes_on_after_a_restart(self, broker: Broker, server: Any) -> None:
+    def test_work_goes_on_after_a_restart(self, broker: Broker, needed_server: Any) -> None:
         queue = broker.queue()
-        server.restart()
+        needed_server.restart()
         broker.connection.collect()
         connected(broker.connection)
         again = broker.queue(queue.name)
@@ -80,11 +74,11 @@ class TestRestart:
         assert inbox.bodies == ["after"]
 
     @promise("durable")
-    def test_what_was_accepted_survives_a_kill(self, broker: Broker, server: Any) -> None:
+    def test_what_was_accepted_survives_a_kill(self, broker: Broker, needed_server: Any) -> None:
         queue = broker.queue()
         broker.send(queue, *range(10))
-        server.kill9()
-        server.start()
+        needed_server.kill9()
+        needed_server.start()
         broker.connection.collect()
         connected(broker.connection)
         broker.holds_all(broker.seen_by(broker.connection, queue), range(10))
