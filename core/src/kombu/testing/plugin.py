@@ -175,7 +175,7 @@ def _promised(request: pytest.FixtureRequest) -> None:
     markers = list(request.node.iter_markers("promise"))
     if not markers:
         return
-    names = [marker.args[0] for marker in markers]
+    names = sorted({marker.args[0] for marker in markers})
     flag = flag_of(request.getfixturevalue("capabilities"), names)
     request.node.user_properties.append((FLAG, flag))
     if flag is True:

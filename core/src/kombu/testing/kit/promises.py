@@ -67,6 +67,8 @@ PROMISES: dict[str, Callable[[Capabilities], Flag]] = {
     "exact_size": _flag("exact_size"),
     "shared_between_processes": _flag("shared_between_processes"),
     "durable": _flag("durable"),
+    # In one process all connections to a store have its exchanges and bindings at hand.
+    "shared_topology": lambda c: c.shared_topology or not c.shared_between_processes,
 }
 
 

@@ -39,11 +39,11 @@ class Results:
         if TEST not in properties or (report.when != "call" and report.passed):
             return
         test, names = properties[TEST]
-        for name in names:
+        for name in set(names):
             kept = self._promises.setdefault(
                 name, {"flag": None, "shown": [], "failed": [], "skipped": {}}
             )
-            if FLAG in properties and len(names) == 1:
+            if FLAG in properties and len(set(names)) == 1:
                 kept["flag"] = properties[FLAG]
             if report.failed and "[XPASS(strict)]" not in str(report.longrepr):
                 _add(kept["failed"], test)

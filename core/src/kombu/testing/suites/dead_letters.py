@@ -83,6 +83,7 @@ class TestDeadLetters:
         broker.hold(queue)[0].reject()
         assert death_of(broker, graves)[1]["count"] == 2
 
+    @promise("dead_letter", tells=False)
     def test_what_is_acknowledged_or_requeued_is_none(self, broker: Broker) -> None:
         queue, graves = with_graves(broker)
         broker.send(queue, "m")

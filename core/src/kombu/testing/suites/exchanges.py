@@ -53,6 +53,7 @@ class TestDirect:
         broker.send(exchange, "unbound", key="k")
         broker.quiet(queue)
 
+    @promise("shared_topology")
     def test_a_queue_that_another_connection_binds_is_found(self, broker: Broker) -> None:
         exchange = broker.exchange("direct")
         broker.send(exchange, "too early", key="k")

@@ -31,6 +31,7 @@ class TestOrdering:
             inbox.wait(count)[count - 1].ack()
         assert inbox.bodies == list(range(60))
 
+    @promise("leases", tells=False)  # others put it back at the end
     def test_what_comes_back_comes_first(self, broker: Broker) -> None:
         queue = broker.queue()
         broker.send(queue, *range(4))
@@ -38,6 +39,7 @@ class TestOrdering:
         first.requeue()
         broker.holds(queue, 0, 1, 2, 3)
 
+    @promise("leases", tells=False)  # others put it back at the end
     def test_what_comes_back_by_a_close_comes_first_and_in_order(self, broker: Broker) -> None:
         queue = broker.queue()
         broker.send(queue, *range(6))

@@ -47,6 +47,7 @@ class TestPriorities:
         assert "urgent" in inbox.bodies[:2]
         assert len(set(inbox.bodies)) == 3
 
+    @promise("priorities", tells=False)
     def test_what_came_back_keeps_its_priority(self, broker: Broker) -> None:
         queue = broker.queue(max_priority=9)
         first, *_, last = self.in_order(broker)

@@ -16,6 +16,7 @@ __all__ = ("TestDelay", "TestMessageTTL", "TestQueueTTL")
 class TestMessageTTL:
     """A message that waited too long is not delivered."""
 
+    @promise("message_ttl", tells=False)  # the core looks at delivery
     def test_what_waited_too_long_is_gone(self, broker: Broker, shortest_time: float) -> None:
         queue = broker.queue()
         broker.send(queue, "late", expiration=shortest_time)
@@ -29,6 +30,7 @@ class TestMessageTTL:
         time.sleep(shortest_time * 1.5)
         broker.quiet(queue)
 
+    @promise("message_ttl", tells=False)  # the core looks at delivery
     def test_the_lower_limit_counts(self, broker: Broker, shortest_time: float) -> None:
         queue = broker.queue(message_ttl=60)
         broker.send(queue, "late", expiration=shortest_time)
