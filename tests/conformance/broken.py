@@ -316,7 +316,9 @@ class Honest(Reorders):
         return backend
 
 
-TRANSPORT_ALIASES.update(BROKEN, modest=Modest, lucky=Lucky, unlucky=Unlucky, honest=Honest)
+def pytest_configure() -> None:
+    """Not on import: the table is everybody's."""
+    TRANSPORT_ALIASES.update(BROKEN, modest=Modest, lucky=Lucky, unlucky=Unlucky, honest=Honest)
 
 
 @pytest.fixture
