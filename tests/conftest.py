@@ -9,6 +9,9 @@ import pytest
 
 from kombu.testing.servers.programs import FOLDERS
 
+#: Fixtures for the suites of `kombu.testing.suites`.
+pytest_plugins = ["kombu.testing.plugin"]
+
 ROOT = Path(__file__).parent
 
 # What `scripts/servers install` took from the package index; for children of the tests, too.
@@ -21,7 +24,8 @@ TOGETHER = ("packaging", "judge", "benchmarks", "demo")
 
 # Not once all are collected: pytest-xdist has looked at the groups by then.
 def pytest_itemcollected(item: pytest.Item) -> None:
-    folder, *_ = item.path.relative_to(ROOT).parts
+    # A suite of kombu.testing.suites, run by its name, is outside.
+    folder = item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
     group = folder if folder in TOGETHER else str(item.path)
     item.add_marker(pytest.mark.xdist_group(group))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kombu.testing import checks, faults, fixtures, servers
+from kombu.testing import checks, faults, fixtures, plugin, servers
 from kombu.testing.fixtures import need
 
 from .blocks import run_blocks
@@ -20,7 +20,9 @@ def test_the_examples_run() -> None:
     assert run_blocks(PAGE) == PAGE.read_text(encoding="utf-8").count("```python") > 0
 
 
-@pytest.mark.parametrize("module", [servers, faults, fixtures, checks], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [servers, faults, fixtures, checks, plugin], ids=lambda m: m.__name__
+)
 def test_every_name_is_on_the_page(module: object) -> None:
     text = PAGE.read_text(encoding="utf-8")
     # Details of what is named.

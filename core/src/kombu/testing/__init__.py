@@ -2,6 +2,9 @@
 
 Install it by ``kombu[testing]``.  Nothing of kombu imports it.
 
+* `kombu.testing.suites`: what a transport promises, judged; `kombu.testing.plugin` is
+  pytest's part of it;
+* `kombu.testing.kit`: promises and the broker, for further tests of that kind;
 * `kombu.testing.servers`: real brokers on free loopback ports, which can be killed and frozen;
 * `kombu.testing.faults`: what can go wrong between a client and its broker, done on purpose;
 * `kombu.testing.ledger`: what was accepted, delivered, acknowledged, and whether that is right;

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from kombu.transport.backend import (
     Backend,
     Broadcast,
+    Leased,
     Leasing,
     Maintained,
     Moving,
@@ -100,6 +101,9 @@ class _Wrapped:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        # Where the backend has none this one is not to be `Leased` either.
+        if isinstance(backend, Leased):
+            self.lease = backend.lease
 
     @property
     def capabilities(self) -> Capabilities:

@@ -1,0 +1,76 @@
+"""What a run of the suites has shown, for a table of guarantees."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+__all__ = ("FLAG", "TEST", "Results")
+
+#: Properties of a report: the test and its promises; what the transport says of them.
+TEST = "kombu_test"
+FLAG = "kombu_flag"
+
+
+class Results:
+    """Collects what became of each promise, and writes it when the run ends.
+
+    For each promise there is ``flag`` (true, false, "unpromised", or null where no test came so
+    far), and the tests that have ``shown`` it, ``failed`` to, or were ``skipped``, with the reason.
+    A test that fails where the flag is no or unpromised counts as failed here: the run itself may
+    well have passed.
+
+    Args:
+        path: The file, which is replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._promises: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note of a report."""
+        properties: dict[str, Any] = dict(report.user_properties)
+        if TEST not in properties or (report.when != "call" and report.passed):
+            return
+        test, names = properties[TEST]
+        for name in set(names):
+            kept = self._promises.setdefault(
+                name, {"flag": None, "shown": [], "failed": [], "skipped": {}}
+            )
+            if FLAG in properties and len(set(names)) == 1:
+                kept["flag"] = properties[FLAG]
+            if report.failed and "[XPASS(strict)]" not in str(report.longrepr):
+                _add(kept["failed"], test)
+            elif report.skipped and not hasattr(report, "wasxfail"):
+                kept["skipped"][test] = _reason(report)
+            elif report.skipped:
+                _add(kept["failed"], test)
+            else:
+                _add(kept["shown"], test)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the file."""
+        for kept in self._promises.values():
+            # A test that could not clean up has failed.
+            kept["shown"] = sorted(set(kept["shown"]) - set(kept["failed"]))
+            kept["failed"].sort()
+            kept["skipped"] = dict(sorted(kept["skipped"].items()))
+        text = json.dumps({"promises": dict(sorted(self._promises.items()))}, indent=1)
+        self._path.write_text(text + "\n", encoding="utf-8")
+
+
+def _add(tests: list[str], test: str) -> None:
+    if test not in tests:
+        tests.append(test)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
+    return str(report.longrepr)
