@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kombu import Connection, pools
+from registries import put_back_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,9 @@ NO_PROGRAMS = {"rpc.__init__", "task_queue.__init__", "task_queue.queues", "task
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    # An example registers what it needs when it is imported, which is once.
+    put_back_after(monkeypatch)
     yield f"memory://examples-{next(_numbers)}//"
     pools.reset()
 

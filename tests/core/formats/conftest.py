@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kombu import plugins
+from registries import put_back_after
 
 
 @pytest.fixture(autouse=True)
@@ -39,16 +40,4 @@ def plugin_system(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 @pytest.fixture
 def pristine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process's registry and JSON types are put back after the test."""
-    from kombu import compression
-    from kombu.serialization import registry
-    from kombu.utils import typedjson
-
-    for attribute in ("_encoders", "_decoders", "type_to_name", "name_to_type"):
-        monkeypatch.setattr(registry, attribute, dict(getattr(registry, attribute)))
-    for attribute in ("_default", "_default_name"):
-        monkeypatch.setattr(registry, attribute, getattr(registry, attribute))
-    monkeypatch.setattr(registry, "_disabled_content_types", set(registry._disabled_content_types))
-    for attribute in ("_encoders", "_decoders"):
-        monkeypatch.setattr(typedjson, attribute, dict(getattr(typedjson, attribute)))
-    for attribute in ("_aliases", "_encoders", "_decoders"):
-        monkeypatch.setattr(compression, attribute, dict(getattr(compression, attribute)))
+    put_back_after(monkeypatch)
