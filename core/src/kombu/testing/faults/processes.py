@@ -68,8 +68,9 @@ class Child:
     @property
     def output(self) -> str:
         """What it printed so far."""
-        self._output.seek(0)
-        return self._output.read().decode(errors="replace")
+        # By `pread`: the child shares the position in the file, and goes on writing there.
+        file = self._output.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def wait(self, within: float = _PATIENCE) -> int:
         """Wait until it has ended, and return its exit code; a signal's is negative.
