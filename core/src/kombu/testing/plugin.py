@@ -15,13 +15,15 @@ import pytest
 
 from kombu import Connection
 
+from .fixtures import run
 from .kit.broker import Broker
 from .kit.promises import flag_of
-from .kit.results import FLAG, TEST, Results
+from .kit.results import FIGURES, FLAG, TEST, Results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from kombu.testing.runs import Run
     from kombu.transport.capabilities import Capabilities
 
 __all__ = (
@@ -30,7 +32,9 @@ __all__ = (
     "broker_server",
     "broker_url",
     "capabilities",
+    "figures",
     "needed_server",
+    "run",
     "shortest_lease",
     "shortest_time",
 )
@@ -143,6 +147,17 @@ def shortest_lease() -> float:
 def shortest_time() -> float:
     """The shortest time to live and delay that the transport can do (seconds); to be overridden."""
     return 0.1
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Notes how much a scenario has tried: its run, how long it took (seconds), and counts."""
+
+    def note(run: Run, seconds: float, **counts: int) -> None:
+        tried = {"seed": run.seed, "scale": run.scale, "seconds": round(seconds, 1), **counts}
+        request.node.user_properties.append((FIGURES, tried))
+
+    return note
 
 
 @pytest.fixture

@@ -66,6 +66,8 @@ PROMISES: dict[str, Callable[[Capabilities], Flag]] = {
     "leases": _flag("leases"),
     "exact_size": _flag("exact_size"),
     "shared_between_processes": _flag("shared_between_processes"),
+    "killed_consumers": lambda c: c.leases and c.shared_between_processes,
+    "killed_broker": lambda c: c.durable and c.shared_between_processes,
     "durable": _flag("durable"),
     # In one process all connections to a store have its exchanges and bindings at hand.
     "shared_topology": lambda c: c.shared_topology or not c.shared_between_processes,
