@@ -191,8 +191,10 @@ def _promised(request: pytest.FixtureRequest) -> None:
     if not markers:
         return
     names = sorted({marker.args[0] for marker in markers})
-    flag = flag_of(request.getfixturevalue("capabilities"), names)
-    request.node.user_properties.append((FLAG, flag))
+    capabilities = request.getfixturevalue("capabilities")
+    flag = flag_of(capabilities, names)
+    flags = {name: flag_of(capabilities, [name]) for name in names}
+    request.node.user_properties.append((FLAG, flags))
     if flag is True:
         return
     said = f"the transport's flag for {' and '.join(names)} is {flag or 'no'}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ("FIGURES", "FLAG", "TEST", "Results")
 
-#: Properties of a report: the test and its promises; what the transport says of them.
+#: Properties of a report: the test and its promises; what the transport says of each.
 TEST = "kombu_test"
 FLAG = "kombu_flag"
 #: How much a scenario has tried.
@@ -49,8 +49,8 @@ class Results:
             kept = self._promises.setdefault(
                 name, {"flag": None, "shown": [], "failed": [], "skipped": {}}
             )
-            if FLAG in properties and len(set(names)) == 1:
-                kept["flag"] = properties[FLAG]
+            if FLAG in properties:
+                kept["flag"] = properties[FLAG][name]
             if report.failed and "[XPASS(strict)]" not in str(report.longrepr):
                 _add(kept["failed"], test)
             elif report.skipped and not hasattr(report, "wasxfail"):

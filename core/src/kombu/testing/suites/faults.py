@@ -16,11 +16,11 @@ from kombu.testing.kit.worker import reconnect
 from kombu.testing.ledger import Ledger
 
 if TYPE_CHECKING:
-    from kombu.testing.runs import Run
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from kombu.testing.ledger import Recorder
+    from kombu.testing.runs import Run
 
 __all__ = ("TestFaultsUnderLoad",)
 
