@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import full_scale
 import pytest
 
+import full_scale
 from kombu.testing.kit.results import FIGURES
 from kombu.testing.servers.programs import FOLDERS
 
