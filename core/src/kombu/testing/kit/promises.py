@@ -34,6 +34,11 @@ def _fanout(capabilities: Capabilities) -> Flag:
     return capabilities.fanout if "fanout" in capabilities.exchange_types else False
 
 
+def _returns_on_death(capabilities: Capabilities) -> Flag:
+    # A claim that ends by itself ends with its process, too.
+    return True if capabilities.leases is True else capabilities.returns_on_death
+
+
 #: Each promise, and where its flag is.  Those that are always yes are what a transport is.
 PROMISES: dict[str, Callable[[Capabilities], Flag]] = {
     "declarations": _always,
@@ -64,6 +69,8 @@ PROMISES: dict[str, Callable[[Capabilities], Flag]] = {
     "delivery_limit": _flag("delivery_limit"),
     "max_length": _flag("max_length"),
     "leases": _flag("leases"),
+    "returns_on_death": _returns_on_death,
+    "delivery_count": _flag("delivery_count"),
     "exact_size": _flag("exact_size"),
     "shared_between_processes": _flag("shared_between_processes"),
     "durable": _flag("durable"),
