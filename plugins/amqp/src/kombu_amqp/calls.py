@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,8 @@ class Calls:
             try:
                 connection.send(self.channel_id, sig, data, content)
             except BaseException:
-                self._answers.remove(answer)
+                with contextlib.suppress(ValueError):  # it was told already
+                    self._answers.remove(answer)
                 raise
         return self._wait_for(answer, sig, returns_tuple)
 

@@ -29,7 +29,8 @@ class Message(message.Message):
         properties = msg.properties
         headers = properties.get("application_headers") or {}
         encoding = properties.get("content_encoding")
-        body = msg.body
+        # An empty one is text in py-amqp, whatever it was.
+        body = msg.body or b""
         if (
             body.__class__ is bytes
             and encoding not in (None, "binary")

@@ -167,9 +167,7 @@ class Publishing:
             spec.Basic.Publish, "Bssbb", (0, exchange, routing_key, mandatory, False), msg
         )
 
-    def _send_counted(
-        self, msg: Any, exchange: str, routing_key: str, mandatory: bool, argsig: str
-    ) -> Confirm:
+    def _send_counted(self, msg: Any, exchange: str, routing_key: str, mandatory: bool) -> Confirm:
         with self._publishing:
             confirms = self._confirms
             if confirms is None:
