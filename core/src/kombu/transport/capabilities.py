@@ -24,8 +24,9 @@ class Capabilities:
     ``exact_size``: sizes are true, not estimates.  ``uncounted_release``: a message can be given
     back without counting as delivered.  ``returns_on_death``: what a killed process held comes
     back, because the broker notices; where its lease ends (``leases``) it does anyway.
-    ``delivery_count``: a message tells how often it was given back (``x-delivery-count``).  ``maintenance_interval``: how often `Session.maintain` is
-    called, in seconds, where the session does not tell when (`Maintained`); `None`: not at all.
+    ``delivery_count``: a message tells how often it was given back (``x-delivery-count``).
+    ``maintenance_interval``: how often `Session.maintain` is called, in seconds, where the session
+    does not tell when (`Maintained`); `None`: not at all.
     ``max_delay``: the longest delay in seconds that the store can do, `None` for any; it delays by
     as much as it can, and the core gives back what comes early (``Envelope.not_before``).
     """

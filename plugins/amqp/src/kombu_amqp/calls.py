@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from amqp.exceptions import METHOD_NAME_MAP  # type: ignore[import-untyped]
 from amqp.serialization import dumps, loads  # type: ignore[import-untyped]
@@ -56,13 +56,11 @@ class Calls:
     their time was up, is still told from that of the next method.
     """
 
-    __slots__ = ()
-
     connection: Connection | None
     channel_id: int | None
     is_closing: bool
     _callbacks: dict[Any, Callable[..., Any]]
-    _METHODS: dict[Any, Any]
+    _METHODS: ClassVar[dict[Any, Any]]
     _ALLOWED_METHODS_WHEN_CLOSING: tuple[Any, ...]
     _answers: deque[Answer]
     _order: threading.Lock
@@ -90,7 +88,7 @@ class Calls:
             TimeoutError: The answer did not come by the deadline of the call.
             ConnectionError, ChannelError: The connection is lost, or the broker refuses.
         """
-        connection = self._connected()
+        connection = self.live()
         data = dumps(format, args) if format else b""
         if wait is None:
             connection.send(self.channel_id, sig, data, content)
@@ -108,7 +106,12 @@ class Calls:
                 raise
         return self._wait_for(answer, sig, returns_tuple)
 
-    def _connected(self) -> Connection:
+    def live(self) -> Connection:
+        """The connection.
+
+        Raises:
+            RecoverableConnectionError: It is closed or lost.
+        """
         connection = self.connection
         if connection is None:
             raise RecoverableConnectionError(
@@ -135,7 +138,7 @@ class Calls:
         returns_tuple: bool,
         timeout: float | None = None,
     ) -> Any:
-        connection = self._connected()
+        connection = self.live()
         try:
             connection.wait_until(answer.settled, connection.deadline(timeout))
         except TimeoutError:

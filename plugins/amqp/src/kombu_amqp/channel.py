@@ -11,18 +11,20 @@ from amqp.exceptions import ChannelError as TheirChannelError  # type: ignore[im
 from amqp.protocol import queue_declare_ok_t  # type: ignore[import-untyped]
 
 from kombu.transport.base import StdChannel
+from kombu.utils.deadlines import within
 
 from .calls import Calls
-from .consumers import Declared, Registry
+from .consumers import Declared
+from .consuming import Consuming
 from .errors import (
     ChannelError,
-    ConsumerCancelled,
     NotImplementedByBroker,
+    PreconditionFailed,
     StaleDelivery,
     for_code,
 )
 from .message import Message
-from .publishing import Publishing
+from .publishing import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,15 +39,22 @@ _OPENING = (spec.Channel.Open, spec.Channel.Close, spec.Channel.CloseOk)
 _ANSWERS = (spec.Basic.Ack, spec.Basic.Reject, _NACK)
 
 
-class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc]
+class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
     """A channel; use it in one thread at a time.
 
     When the broker closes it, because it refused something, the call that it refused raises, or
     where there was none the next one, or `Connection.drain_events`.  The next use opens the channel
-    again, with its prefetch limit and its consumers; other channels go on.
+    again, with its prefetch limits and its consumers; other channels go on.
     """
 
     Message = Message
+
+    #: Theirs.
+    events: Any
+    callbacks: dict[str, Any]
+    cancel_callbacks: dict[str, Any]
+    no_ack_consumers: Any
+    is_open: bool
 
     def __init__(
         self,
@@ -55,18 +64,13 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
         on_open: Any = None,
     ) -> None:
         self._begin_calls()
-        self._begin_publishing()
         #: Changes when messages that came before can't be answered any more.
         self.generation = 0
         self._refused: Exception | None = None
         self._reopening = threading.RLock()
-        self._was_open = False
         self._limits: list[tuple[int, int, bool]] = []
-        self._consumers = Registry()
-        #: Deliveries that wait for `Connection.drain_events`: consumer and delivery tag.
-        self._waiting: dict[int, str] = {}
-        #: Delivery tags of what was handed out and not answered.
-        self._unanswered: set[int] = set()
+        self._publisher = Publisher(self)
+        self._consuming = Consuming(self)
         super().__init__(connection, channel_id, auto_decode, on_open)
 
     # -- the channel itself ------------------------------------------------------------------
@@ -85,7 +89,7 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
 
     def _reopen(self, wanted: Any) -> None:
         self.raise_refusal()
-        if wanted in _ANSWERS and self._was_open:
+        if wanted in _ANSWERS:
             raise StaleDelivery(
                 "the broker has closed this channel meanwhile: it gives out again what was not "
                 "answered, and those deliveries are the ones to answer"
@@ -96,55 +100,41 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
             self.open()
             for limits in self._limits:
                 super().send_method(spec.Basic.Qos, "lBb", limits, wait=spec.Basic.QosOk)
-            for consumer in self._consumers.all():
-                self._consume_at_broker(consumer, self._consumers.new_tag(consumer.tag))
-
-    def resume(self) -> None:
-        """Open the channel again, where it has consumers that would get nothing otherwise."""
-        if self.connection is not None and not self.is_open and self._consumers.all():
-            self._reopen(spec.Basic.Consume)
-
-    def _on_open_ok(self) -> None:
-        self._was_open = True
-        super()._on_open_ok()
+            self._consuming.declare_again()
 
     def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
         super().send_method(spec.Channel.CloseOk)
         self.is_open = False
         self.generation += 1
-        self._forget_deliveries()
+        self._consuming.forget_deliveries()
         error = for_code(reply_code, reply_text, (class_id, method_id), TheirChannelError)
         told = self.fail_calls(error)
         if not told:
             self._refused = error
-        connection = self.connection
-        if connection is not None and (not told or self._consumers.all()):
-            connection.events.append(self._tell_refusal)
+        if not told or self._consuming.any:
+            self.live().events.append(self._tell_refusal)
 
     def _tell_refusal(self) -> None:
+        """Called by `Connection.drain_events`."""
         self.raise_refusal()
-        self.resume()
+        # It was told already; without consumers the next use opens the channel again.
+        if self.connection is not None and not self.is_open and self._consuming.any:
+            self._reopen(spec.Basic.Consume)
 
     def fail_calls(self, error: BaseException) -> bool:
         """No answers and no confirms will come; returns whether somebody was told."""
-        told = self._confirms_lost(error)
+        told = self._publisher.lost(error)
         return super().fail_calls(error) or told
-
-    def _forget_deliveries(self) -> None:
-        """None of those that came can be answered any more."""
-        self._waiting.clear()
-        self._unanswered.clear()
 
     def collect(self) -> None:
         """Let go of the channel without talking to the broker."""
         super().collect()
-        self._consumers.clear()
-        self._forget_deliveries()
+        self._consuming.clear()
 
     def forked(self) -> None:
         """In the child of a fork: the channel stays the parent's."""
         self._begin_calls()
-        self._begin_publishing()
+        self._publisher = Publisher(self)
         self._reopening = threading.RLock()
         self.is_open = False
         self.connection = None
@@ -165,7 +155,7 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
             self.collect()
             return
         self.is_closing = True
-        self._forget_deliveries()
+        self._consuming.forget_deliveries()
         try:
             self.send_method(
                 spec.Channel.Close,
@@ -206,6 +196,126 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
         )
         return None if nowait else queue_declare_ok_t(*answer)
 
+    # -- publishing --------------------------------------------------------------------------
+
+    def prepare_message(
+        self,
+        body: Any,
+        priority: int | None = None,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        headers: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+        _Message: Any = amqp.Message,  # noqa: N803  documented name
+    ) -> Any:
+        """A message for `basic_publish`."""
+        if priority is not None:
+            priority = min(max(int(priority), 0), 255)
+        return _Message(
+            body,
+            priority=priority,
+            content_type=content_type,
+            content_encoding=content_encoding,
+            application_headers=headers,
+            **(properties or {}),
+        )
+
+    def basic_publish(
+        self,
+        msg: Any,
+        exchange: str = "",
+        routing_key: str = "",
+        mandatory: bool = False,
+        immediate: bool = False,
+        timeout: float | None = None,
+        confirm_timeout: float | None = None,
+        argsig: str = "Bssbb",
+    ) -> None:
+        """Publish a message.
+
+        Args:
+            msg: The message, as `prepare_message` makes it; a header ``x-delay`` has it wait so
+                many milliseconds.
+            exchange: Name of the exchange.
+            routing_key: Its routing key.
+            mandatory: It is an error (or for ``events["basic_return"]``) where it fits no queue.
+            immediate: Ignored: no broker knows it any more.
+            timeout: Seconds that everything may take.
+            confirm_timeout: Seconds to wait for the broker's confirm, where one is waited for.
+
+        Raises:
+            MessageReturned: It was mandatory and fits no queue.
+            MessageNacked: The broker did not take it.
+            Blocked: The broker takes no messages; nothing was sent.
+            TimeoutError: It was not confirmed in time: the broker may have it or not.
+            OutcomeUnknown: The connection was lost meanwhile: the broker may have it or not.
+        """
+        with within(timeout):
+            self._publisher.publish(
+                msg,
+                exchange,
+                routing_key,
+                mandatory=mandatory,
+                confirmed=self.live().confirm_publish,
+                confirm_timeout=confirm_timeout,
+            )
+
+    def basic_publish_confirm(
+        self,
+        msg: Any,
+        exchange: str = "",
+        routing_key: str = "",
+        mandatory: bool = False,
+        immediate: bool = False,
+        timeout: float | None = None,
+        confirm_timeout: float | None = None,
+        argsig: str = "Bssbb",
+    ) -> None:
+        """Publish a message and wait for its confirm, whatever the connection says."""
+        with within(timeout):
+            self._publisher.publish(
+                msg,
+                exchange,
+                routing_key,
+                mandatory=mandatory,
+                confirmed=True,
+                confirm_timeout=confirm_timeout,
+            )
+
+    def confirm_select(self, nowait: bool = False) -> Any:
+        """Have the broker confirm what is published on the channel from now on."""
+        answer = super().confirm_select(nowait)
+        self._publisher.begin_confirms()
+        return answer
+
+    def tx_select(self) -> Any:
+        """Begin a transaction: what is published counts from `tx_commit` on, and is not confirmed.
+
+        Raises:
+            PreconditionFailed: The channel confirms its messages already; nothing was sent.
+        """
+        if self._publisher.confirming:
+            raise PreconditionFailed(
+                "this channel has published messages with confirms, and can't do both: begin the "
+                "transaction before the first message, or connect with "
+                "transport_options={'confirm_publish': False}",
+                spec.Tx.Select,
+            )
+        answer = super().tx_select()
+        self._publisher.in_transaction = True
+        return answer
+
+    def _on_basic_ack(self, delivery_tag: int, multiple: bool) -> None:
+        self._publisher.settle(delivery_tag, bool(multiple), refused=False)
+        super()._on_basic_ack(delivery_tag, multiple)
+
+    def _on_basic_nack(self, delivery_tag: int, multiple: bool) -> None:
+        self._publisher.settle(delivery_tag, bool(multiple), refused=True)
+        super()._on_basic_nack(delivery_tag, multiple)
+
+    def _on_basic_return(self, *returned: Any) -> None:
+        self._later(self._publisher.returned(*returned))
+
     # -- receiving ---------------------------------------------------------------------------
 
     def message_to_python(self, raw_message: Any) -> Any:
@@ -237,7 +347,7 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
         message = self.Message(raw, channel=self, queue=queue)
         if no_ack:
             return message.without_ack()
-        self._unanswered.add(tag)
+        self._consuming.handed_out(tag)
         return message
 
     def basic_consume(
@@ -255,6 +365,18 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
     ) -> str:
         """Start a consumer; `callback` is called with each message, by `drain_events`.
 
+        Args:
+            queue: Name of the queue.
+            consumer_tag: Its name; the broker makes one up for ``""``.
+            no_local: Not what this connection publishes; RabbitMQ ignores it.
+            no_ack: Receive without acknowledgement.
+            exclusive: Be the only consumer of the queue.
+            nowait: Do not wait for the broker's answer.
+            callback: Called with each message.
+            arguments: Such as ``x-priority``.
+            on_cancel: Called with the tag where the broker cancels the consumer; without it
+                `drain_events` raises `ConsumerCancelled`.
+
         Raises:
             ValueError: `nowait` without a tag.
         """
@@ -262,11 +384,8 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
             raise ValueError("basic_consume: nowait wants a consumer tag, and there is none")
         if consumer_tag:
             # Its first message may come before the answer.
-            self._add_consumer(
-                Declared(consumer_tag, queue, no_ack, no_local, exclusive, arguments),
-                callback,
-                on_cancel,
-            )
+            consumer = Declared(consumer_tag, queue, no_ack, no_local, exclusive, arguments)
+            self._consuming.add(consumer, callback, on_cancel)
         try:
             answer = self.send_method(
                 spec.Basic.Consume,
@@ -275,85 +394,27 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
                 wait=None if nowait else spec.Basic.ConsumeOk,
             )
         except BaseException:
-            self._remove_tag(consumer_tag)
+            self._consuming.remove(consumer_tag)
             raise
         if consumer_tag:
             return consumer_tag
         tag: str = answer
-        self._add_consumer(
-            Declared(tag, queue, no_ack, no_local, exclusive, arguments), callback, on_cancel
-        )
+        consumer = Declared(tag, queue, no_ack, no_local, exclusive, arguments)
+        self._consuming.add(consumer, callback, on_cancel)
         return tag
-
-    def _add_consumer(self, consumer: Declared, callback: Any, on_cancel: Any) -> None:
-        tag = consumer.tag
-        self._consumers.add(consumer)
-        self.callbacks[tag] = callback
-        if on_cancel is not None:
-            self.cancel_callbacks[tag] = on_cancel
-        if consumer.no_ack:
-            self.no_ack_consumers.add(tag)
-
-    def _consume_at_broker(self, consumer: Declared, wire_tag: str) -> None:
-        self.send_method(
-            spec.Basic.Consume,
-            "BssbbbbF",
-            (
-                0,
-                consumer.queue,
-                wire_tag,
-                consumer.no_local,
-                consumer.no_ack,
-                consumer.exclusive,
-                False,
-                consumer.arguments,
-            ),
-            wait=spec.Basic.ConsumeOk,
-        )
-        self._consumers.replaced(consumer.tag, wire_tag)
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, argsig: str = "sb") -> Any:
         """Stop a consumer; what has come for it and was not handed out goes back to its queue."""
         if self.connection is None:
             return None
-        wire_tag = self._consumers.at_broker(consumer_tag)
-        try:
-            if self.is_open:
-                self.send_method(
-                    spec.Basic.Cancel,
-                    argsig,
-                    (wire_tag, nowait),
-                    wait=None if nowait else spec.Basic.CancelOk,
-                )
-        finally:
-            self._remove_tag(consumer_tag)
-        for tag, consumer in list(self._waiting.items()):
-            if consumer == consumer_tag:
-                del self._waiting[tag]
-                self.basic_reject(tag, requeue=True)
+        self._consuming.cancel(consumer_tag, nowait)
         return consumer_tag
 
-    def _remove_tag(self, consumer_tag: str) -> Any:
-        self._consumers.remove(consumer_tag)
-        self.no_ack_consumers.discard(consumer_tag)
-        self.callbacks.pop(consumer_tag, None)
-        return self.cancel_callbacks.pop(consumer_tag, None)
+    def _on_basic_cancel(self, consumer_tag: str) -> None:
+        self._later(self._consuming.cancelled(consumer_tag))
 
     def _on_basic_cancel_ok(self, consumer_tag: str) -> None:
-        """Nothing: who cancels has forgotten the consumer already."""
-
-    def _on_basic_cancel(self, consumer_tag: str) -> None:
-        connection = self.connection
-        if connection is not None and self._consumers.is_current(consumer_tag):
-            tag = self._consumers.meant(consumer_tag)
-            connection.events.append(lambda: self._cancelled(tag))
-
-    def _cancelled(self, consumer_tag: str) -> None:
-        queue = self._consumers.queue_of(consumer_tag) or ""
-        callback = self._remove_tag(consumer_tag)
-        if callback is None:
-            raise ConsumerCancelled(consumer_tag, queue)
-        callback(consumer_tag)
+        """Nothing: who cancels forgets the consumer."""
 
     def _on_basic_deliver(
         self,
@@ -364,93 +425,53 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
         routing_key: str,
         msg: Any,
     ) -> None:
-        connection = self.connection
-        if connection is None:
-            return
-        tag = self._consumers.meant(consumer_tag)
         msg.channel = self
         msg.delivery_info = {
-            "consumer_tag": tag,
+            "consumer_tag": consumer_tag,
             "delivery_tag": delivery_tag,
             "redelivered": bool(redelivered),
             "exchange": exchange,
             "routing_key": routing_key,
         }
-        if tag in self.no_ack_consumers:
-            # Gone from the queue already: it is for the callback, whatever happens meanwhile.
-            callback = self.callbacks.get(tag)
-            queue = self._consumers.queue_of(tag)
-            connection.events.append(lambda: self._hand_out(callback, msg, queue, True))
-            return
-        self._waiting[delivery_tag] = tag
-        generation = self.generation
-        connection.events.append(lambda: self._deliver(delivery_tag, msg, generation))
+        self._later(self._consuming.delivered(consumer_tag, delivery_tag, msg))
 
-    def _deliver(self, delivery_tag: int, msg: Any, generation: int) -> None:
-        if generation != self.generation or self.connection is None:
-            return  # the channel was closed: the broker gives it out again
-        tag = self._waiting.pop(delivery_tag, None)
-        if tag is None:
-            return  # its consumer was cancelled: it went back
-        callback = self.callbacks.get(tag)
-        if callback is None:
-            self.basic_reject(delivery_tag, requeue=True)
-            return
-        # For a consumer that was declared with nowait.
-        no_ack = tag in self.no_ack_consumers
-        self._hand_out(callback, msg, self._consumers.queue_of(tag), no_ack)
-
-    def _hand_out(self, callback: Any, msg: Any, queue: str | None, no_ack: bool) -> None:
-        if callback is None:
-            return
-        message = self.Message(msg, channel=self, queue=queue)
-        if no_ack:
-            message.without_ack()
-        else:
-            self._unanswered.add(message.delivery_tag)
-        callback(message)
+    def _later(self, event: Callable[[], Any] | None) -> None:
+        """Have `Connection.drain_events` do something."""
+        connection = self.connection
+        if connection is not None and event is not None:
+            connection.events.append(event)
 
     # -- answering ---------------------------------------------------------------------------
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False, argsig: str = "Lb") -> None:
         """Acknowledge a message, or (`multiple`) all up to it that were handed out."""
-        for tag, all_before in self._answered(delivery_tag, multiple):
+        for tag, all_before in self._consuming.answered(delivery_tag, multiple):
             self.send_method(spec.Basic.Ack, argsig, (tag, all_before))
 
     def basic_reject(self, delivery_tag: int, requeue: bool, argsig: str = "Lb") -> None:
         """Give a message back to its queue, or drop it (to the queue's dead letters)."""
-        for tag, _ in self._answered(delivery_tag, False):
+        for tag, _ in self._consuming.answered(delivery_tag, False):
             self.send_method(spec.Basic.Reject, argsig, (tag, requeue))
 
     def basic_nack(
         self, delivery_tag: int, multiple: bool = False, requeue: bool = True, argsig: str = "Lbb"
     ) -> None:
         """Give back (or drop) a message, or all up to it that were handed out: RabbitMQ's own."""
-        for tag, all_before in self._answered(delivery_tag, multiple):
+        for tag, all_before in self._consuming.answered(delivery_tag, multiple):
             self.send_method(_NACK, argsig, (tag, all_before, requeue))
 
-    def _answered(self, delivery_tag: int, multiple: bool) -> list[tuple[int, bool]]:
-        """What to tell the broker for an answer: delivery tags, and whether for all before, too."""
-        unanswered = self._unanswered
-        if not multiple:
-            unanswered.discard(delivery_tag)
-            return [(delivery_tag, False)]
-        answered = sorted(tag for tag in unanswered if not delivery_tag or tag <= delivery_tag)
-        unanswered.difference_update(answered)
-        first = min(self._waiting, default=None)
-        if first is None or (answered and first > answered[-1]):
-            return [(delivery_tag, True)]
-        # Some that came before were not handed out yet: nobody has answered those.
-        return [(tag, False) for tag in answered]
+    def requeue_later(self, raw: Any, queue: str | None, delay: float) -> None:
+        """Have a copy of a message come back to its queue later, and acknowledge the message."""
+        self._publisher.requeue_later(raw, queue, delay)
 
     def basic_recover(self, requeue: bool = False) -> Any:
         """Have all messages that were not answered given out again.
 
         Raises:
-            NotImplementedByBroker: Without `requeue`, which RabbitMQ can't; nothing was sent.
+            ChannelError: 540 without `requeue`, which RabbitMQ can't; nothing was sent.
         """
-        connection = self._connected()
-        if not requeue and connection.server_properties.get("product") == "RabbitMQ":
+        product = self.live().server_properties.get("product")
+        if not requeue and product == "RabbitMQ":
             raise ChannelError(
                 "NOT_IMPLEMENTED - RabbitMQ recovers with requeue=True only",
                 spec.Basic.Recover,
@@ -463,7 +484,7 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
         if method_sig == spec.Basic.RecoverOk:
             # What came before comes again.
             self.generation += 1
-            self._forget_deliveries()
+            self._consuming.forget_deliveries()
         super().dispatch_method(method_sig, payload, content)
 
     def _came_late(self, method_sig: Any, arguments: list[Any]) -> None:
@@ -480,33 +501,19 @@ class Channel(Calls, Publishing, amqp.Channel, StdChannel):  # type: ignore[misc
         prefetch_count: int = 0,
         a_global: bool = False,
         argsig: str = "lBb",
-    ) -> Any:
+    ) -> None:
         """Bound the messages that may be unanswered.
 
         Args:
             prefetch_size: Bound of bytes, which RabbitMQ does not know: 0.
             prefetch_count: How many; 0 for any number.
             a_global: For all consumers of the channel together, where the broker can; otherwise
-                for each one, those that are running included.
+                for each one, those that are running included.  What those held before the change
+                does not count.
         """
         limits = (prefetch_size, prefetch_count, bool(a_global))
         self.send_method(spec.Basic.Qos, argsig, limits, wait=spec.Basic.QosOk)
         before = [each for each in self._limits if each[2] == limits[2]] or [(0, 0, False)]
         self._limits = [each for each in self._limits if each[2] != limits[2]] + [limits]
         if not a_global and before != [limits]:
-            self._limit_running_consumers()
-
-    def _limit_running_consumers(self) -> None:
-        """The broker applies a limit to new consumers: put one in the place of each."""
-        for consumer in self._consumers.all():
-            old, new = (
-                self._consumers.at_broker(consumer.tag),
-                self._consumers.new_tag(consumer.tag),
-            )
-            if consumer.exclusive:
-                self.send_method(spec.Basic.Cancel, "sb", (old, False), wait=spec.Basic.CancelOk)
-                self._consume_at_broker(consumer, new)
-            else:
-                # First the new one: a queue that is deleted with its last consumer stays.
-                self._consume_at_broker(consumer, new)
-                self.send_method(spec.Basic.Cancel, "sb", (old, False), wait=spec.Basic.CancelOk)
+            self._consuming.limit_again()

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import amqp  # type: ignore[import-untyped]
 from amqp import spec
@@ -16,24 +16,24 @@ from amqp.exceptions import ConnectionError as TheirConnectionError
 from amqp.method_framing import frame_handler, frame_writer  # type: ignore[import-untyped]
 
 from kombu.exceptions import KombuError
-from kombu.transport.base import Implements
 from kombu.utils.deadlines import OPERATION_TIMEOUT, current, within
 
 from .calls import Calls
 from .channel import Channel
 from .errors import (
     Blocked,
-    ConnectionForced,
     RecoverableConnectionError,
     both,
     for_code,
 )
-from .pulse import pulse
+from .pulse import beat, pulse
 from .reading import Turns
 from .sockets import open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kombu.transport.base import Implements
 
 __all__ = ("Connection",)
 
@@ -64,9 +64,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
     #: What the transport can do; set by it.
     implements: Implements
 
+    #: Theirs.
+    channels: Any
+    heartbeat: float
+    _transport: Any
+    _frame_writer: Any
+    _on_inbound_frame: Any
+
     # The reason of an alarm, which py-amqp leaves out.
-    _METHODS = {
-        **amqp.Connection._METHODS,
+    _METHODS: ClassVar[dict[Any, Any]] = {
+        **amqp.Connection._METHODS,  # noqa: SLF001
         spec.Connection.Blocked: spec.method(spec.Connection.Blocked, "s"),
     }
 
@@ -284,6 +291,9 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         except TimeoutError:
             raise
         except (OSError, AMQPError, KombuError) as exc:
+            if self.lost is not None:
+                # Another thread has found out first, and why.
+                raise self.gone() from exc
             error = both(exc)
             self.lose(error)
             raise error from None
@@ -398,49 +408,36 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
 
     # -- heartbeats --------------------------------------------------------------------------
 
-    def beat(self, now: float, rate: float = 2) -> float:
-        """Do what is due for heartbeats; returns when to come again (`time.monotonic`).
+    @property
+    def socket(self) -> Any:
+        """The socket transport, `None` where the connection is closed or lost."""
+        return self._transport
 
-        Called by the thread of `kombu_amqp.pulse`, and by whoever likes.
+    @property
+    def read_by_others(self) -> bool:
+        """Whether a thread, or an event loop, reads what comes in."""
+        return self._turns.taken or self.on_waiting is not None
+
+    def send_heartbeat(self) -> None:
+        """Send a heartbeat, unless a thread writes: that is a sign of life itself.
+
+        Raises:
+            RecoverableConnectionError: The connection is lost.
         """
-        transport, interval = self._transport, self.heartbeat
-        if transport is None or not interval:
-            return now + 1
-        if not self._turns.taken and self.on_waiting is None:
-            try:
-                self.look()
-            except (OSError, KombuError):
-                return now + interval  # it is lost, and its users are told
-        if now - transport.last_write >= interval / rate and self._writing.acquire(blocking=False):
-            # A thread that writes is a sign of life itself.
-            try:
-                with within(_BEAT):
-                    self._frame_writer(8, 0, None, None, None)
-            except OSError as exc:
-                failed: OSError | None = exc
-            else:
-                failed = None
-            finally:
-                self._writing.release()
-            if failed is not None:
-                self.lose(failed)
-                return now + interval
-        silent_since = transport.last_read
-        if monotonic() - silent_since > 2 * interval and not self._unread(transport):
-            self.lose(
-                ConnectionForced(
-                    f"{self.host} sent nothing for two heartbeats ({2 * interval} s): it hangs, or "
-                    "the network between does"
-                )
-            )
-        return min(now + interval / (2 * rate), max(silent_since + 2 * interval, now) + 0.05)
-
-    def _unread(self, transport: Any) -> bool:
-        """Whether something has come that waits to be read, which is a sign of life."""
+        writer = self._frame_writer
+        if writer is None or not self._writing.acquire(blocking=False):
+            return
         try:
-            return not self._turns.taken and bool(transport.readable)
-        except (OSError, ValueError):
-            return False
+            with within(_BEAT):
+                writer(8, 0, None, None, None)
+        except OSError as exc:
+            failed = exc
+        else:
+            return
+        finally:
+            self._writing.release()
+        self.lose(failed)
+        raise self.gone() from failed
 
     def heartbeat_tick(self, rate: float = 2) -> None:
         """Do what heartbeats need at once; a thread does it anyway.
@@ -448,7 +445,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         Raises:
             ConnectionForced: The broker was silent for two heartbeats.
         """
-        self.beat(monotonic(), rate if rate > 0 else 2)
+        beat(self, monotonic(), rate if rate > 0 else 2)
         if self.lost is not None:
             raise self.gone() from self.lost
 

@@ -19,6 +19,8 @@ HEADER = "x-delay"
 PREFIX = "kombu.delayed."
 #: For how long an empty queue stays that is not used (milliseconds).
 _UNUSED = 60_000
+#: The headers that dying leaves.
+_DEATHS = ("x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason")
 #: The longest that a queue can keep a message (milliseconds): AMQP's long.
 LONGEST = 0xFFFFFFFF - _UNUSED
 
@@ -77,11 +79,5 @@ def without_waits(headers: Mapping[str, Any]) -> dict[str, Any]:
         if left:
             kept["x-death"] = left
         else:
-            for name in (
-                "x-death",
-                "x-first-death-exchange",
-                "x-first-death-queue",
-                "x-first-death-reason",
-            ):
-                kept.pop(name, None)
+            kept = {name: value for name, value in kept.items() if name not in _DEATHS}
     return kept

@@ -54,19 +54,23 @@ class ConnectionError(_Numbered, ours.ConnectionError, theirs.ConnectionError): 
     """The connection failed, or the broker closed it."""
 
 
-class RecoverableConnectionError(  # type: ignore[misc]
-    _Numbered, ours.RecoverableConnectionError, theirs.RecoverableConnectionError
+class RecoverableConnectionError(
+    _Numbered,
+    ours.RecoverableConnectionError,
+    theirs.RecoverableConnectionError,  # type: ignore[misc]
 ):
     """The connection is gone; a new one may work."""
 
 
-class IrrecoverableConnectionError(  # type: ignore[misc]
-    _Numbered, ours.ConnectionError, theirs.IrrecoverableConnectionError
+class IrrecoverableConnectionError(
+    _Numbered,
+    ours.ConnectionError,
+    theirs.IrrecoverableConnectionError,  # type: ignore[misc]
 ):
     """The connection is gone, and a new one would go the same way."""
 
 
-class OutcomeUnknown(RecoverableConnectionError):  # type: ignore[misc]
+class OutcomeUnknown(RecoverableConnectionError):
     """The connection was lost before the broker confirmed a message: it may have it or not."""
 
 
@@ -74,8 +78,10 @@ class Blocked(RecoverableConnectionError, theirs.Blocked):  # type: ignore[misc]
     """The broker takes no messages for now (an alarm of memory or disk); nothing was sent."""
 
 
-class ConnectionForced(  # type: ignore[misc]
-    _Numbered, ours.RecoverableConnectionError, theirs.ConnectionForced
+class ConnectionForced(
+    _Numbered,
+    ours.RecoverableConnectionError,
+    theirs.ConnectionForced,  # type: ignore[misc]
 ):
     """The broker, or a missing heartbeat, ended the connection."""
 
@@ -130,8 +136,10 @@ class NotAllowed(_Numbered, ours.ConnectionError, theirs.NotAllowed):  # type: i
     code = 530
 
 
-class NotImplementedByBroker(  # type: ignore[misc]
-    _Numbered, ours.ConnectionError, theirs.AMQPNotImplementedError
+class NotImplementedByBroker(
+    _Numbered,
+    ours.ConnectionError,
+    theirs.AMQPNotImplementedError,  # type: ignore[misc]
 ):
     """The broker can't do this."""
 
@@ -148,13 +156,15 @@ class ChannelError(_Numbered, ours.ChannelError, theirs.ChannelError):  # type: 
     """The broker refused an operation and closed the channel; the connection is fine."""
 
 
-class RecoverableChannelError(  # type: ignore[misc]
-    _Numbered, ours.RecoverableChannelError, theirs.RecoverableChannelError
+class RecoverableChannelError(
+    _Numbered,
+    ours.RecoverableChannelError,
+    theirs.RecoverableChannelError,  # type: ignore[misc]
 ):
     """The channel is gone; a new one may work."""
 
 
-class StaleDelivery(RecoverableChannelError):  # type: ignore[misc]
+class StaleDelivery(RecoverableChannelError):
     """A message came before its channel was closed or recovered: the broker gives it out again.
 
     Nothing was sent: what counts is the next delivery.

@@ -81,7 +81,7 @@ class Transport(base.Transport):
 
     # -- connection --------------------------------------------------------------------------
 
-    def establish_connection(self) -> Connection:
+    def establish_connection(self) -> Any:
         """Connect to the host of the client, within its ``connect_timeout``.
 
         Raises:
@@ -134,7 +134,7 @@ class Transport(base.Transport):
         channel: Channel = connection.channel()
         return channel
 
-    def close_channel(self, channel: Any) -> None:  # type: ignore[override]
+    def close_channel(self, channel: Any) -> None:
         """Close a channel."""
         channel.close()
 
