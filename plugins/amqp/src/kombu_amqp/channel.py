@@ -209,6 +209,8 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         _Message: Any = amqp.Message,  # noqa: N803  documented name
     ) -> Any:
         """A message for `basic_publish`."""
+        if content_encoding is None and isinstance(body, str):
+            content_encoding = "utf-8"
         if priority is not None:
             priority = min(max(int(priority), 0), 255)
         return _Message(

@@ -187,6 +187,19 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             server_heartbeat,
         )
 
+    def channel(self, channel_id: int | None = None, callback: Any = None) -> Any:
+        """Open a channel, or find the one of this number.
+
+        Raises:
+            ResourceError: There are as many as there may be.
+        """
+        if self.channels is None:
+            raise self.gone()
+        try:
+            return super().channel(channel_id, callback)
+        except AMQPError as exc:
+            raise both(exc) from None
+
     # -- sending -----------------------------------------------------------------------------
 
     def send(self, channel_id: int | None, method: Any, arguments: bytes, content: Any) -> None:

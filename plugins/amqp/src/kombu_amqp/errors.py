@@ -50,6 +50,13 @@ class _Numbered:
         theirs.AMQPError.__init__(self, reply_text, method_sig, method_name, reply_code)
 
 
+class _NotTheirs:
+    """Stands between the families where ours has arguments that theirs does not know."""
+
+    def __init__(self, *args: Any) -> None:
+        Exception.__init__(self, *args)  # type: ignore[arg-type]
+
+
 class ConnectionError(_Numbered, ours.ConnectionError, theirs.ConnectionError):  # type: ignore[misc]  # noqa: A001
     """The connection failed, or the broker closed it."""
 
@@ -207,11 +214,11 @@ class PreconditionFailed(_Numbered, ours.NotEquivalentError, theirs.Precondition
     code = 406
 
 
-class MessageReturned(ours.UndeliverableError, theirs.ChannelError):  # type: ignore[misc]
+class MessageReturned(ours.UndeliverableError, _NotTheirs, theirs.ChannelError):  # type: ignore[misc]
     """A mandatory message fits no queue."""
 
 
-class ConsumerCancelled(ours.ConsumerCancelled, theirs.ConsumerCancelled):  # type: ignore[misc]
+class ConsumerCancelled(ours.ConsumerCancelled, _NotTheirs, theirs.ConsumerCancelled):  # type: ignore[misc]
     """The broker cancelled a consumer: its queue was deleted, or moved to another node."""
 
 
