@@ -34,7 +34,7 @@ KNOWN: dict[str, KnownTransport] = {
     known.scheme: known
     for family in (
         _family("kombu-memory", "memory", "memory", written=True),
-        _family("kombu-amqp", "amqp", "amqp", "amqps", "pyamqp"),
+        _family("kombu-amqp", "amqp", "amqp", "amqps", "pyamqp", "librabbitmq", written=True),
         _family("kombu-redis", "redis", "redis", "rediss", "sentinel"),
         _family("kombu-sqs", "sqs", "sqs", "SQS"),
         _family("kombu-mongodb", "mongodb", "mongodb"),
@@ -44,7 +44,7 @@ KNOWN: dict[str, KnownTransport] = {
         _family("kombu-sql", "sqlalchemy", "sqlalchemy", "sqla"),
         _family("kombu-gcpubsub", "gcpubsub", "gcpubsub"),
         _family(None, None, "azureservicebus", "azurestoragequeues", "confluentkafka", "consul"),
-        _family(None, None, "kafka", "librabbitmq", "pgmq", "pyro", "qpid", "slmq", "SLMQ"),
+        _family(None, None, "kafka", "pgmq", "pyro", "qpid", "slmq", "SLMQ"),
     )
     for known in family
 }

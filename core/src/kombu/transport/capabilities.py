@@ -22,8 +22,11 @@ class Capabilities:
     puts a lock before the others.  ``fetch_batch`` is the most that one fetch may claim where the
     consumer set no prefetch limit.  ``queue_specs``: a queue keeps what it was declared with.
     ``exact_size``: sizes are true, not estimates.  ``uncounted_release``: a message can be given
-    back without counting as delivered.  ``maintenance_interval``: how often `Session.maintain` is
-    called, in seconds, where the session does not tell when (`Maintained`); `None`: not at all.
+    back without counting as delivered.  ``returns_on_death``: what a killed process held comes
+    back, because the broker notices; where its lease ends (``leases``) it does anyway.
+    ``delivery_count``: a message tells how often it was given back (``x-delivery-count``).
+    ``maintenance_interval``: how often `Session.maintain` is called, in seconds, where the session
+    does not tell when (`Maintained`); `None`: not at all.
     ``max_delay``: the longest delay in seconds that the store can do, `None` for any; it delays by
     as much as it can, and the core gives back what comes early (``Envelope.not_before``).
     """
@@ -32,6 +35,8 @@ class Capabilities:
     shared_between_processes: Flag = False
     ordering: Flag = False
     leases: Flag = False
+    returns_on_death: Flag = False
+    delivery_count: Flag = True
     uncounted_release: Flag = False
     queue_specs: Flag = False
     exact_size: Flag = False

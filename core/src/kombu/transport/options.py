@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("LeaseOptions", "Options", "UnknownOptionWarning", "parse_options")
+__all__ = ("CommonOptions", "LeaseOptions", "Options", "UnknownOptionWarning", "parse_options")
 
 #: Options that other layers read (`kombu.Connection.ensure` and Celery), known to every transport.
 _ELSEWHERE = frozenset(
@@ -36,14 +36,20 @@ class UnknownOptionWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class Options:
-    """What every virtual transport understands.  Durations are in seconds."""
+class CommonOptions:
+    """What every transport understands, a native one too.  Durations are in seconds."""
 
     #: What these options belong to, for messages.
     transport: ClassVar[str] = "this"
 
     #: How long an operation may take that was given no timeout of its own.
     operation_timeout: float = 30.0
+
+
+@dataclass(frozen=True)
+class Options(CommonOptions):
+    """What every virtual transport understands.  Durations are in seconds."""
+
     #: Where messages go that fit no queue; `None` drops them, as AMQP does.
     deadletter_queue: str | None = None
     #: How long a message that is requeued waits before it comes again: this long the first time,
@@ -72,7 +78,7 @@ class LeaseOptions(Options):
     lease_limit: float | None = 43_200.0
 
 
-T = TypeVar("T", bound=Options)
+T = TypeVar("T", bound=CommonOptions)
 
 
 def parse_options(cls: type[T], given: Mapping[str, Any]) -> T:

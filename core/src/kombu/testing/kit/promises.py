@@ -46,6 +46,11 @@ def _fanout(capabilities: Capabilities) -> Flag:
     return capabilities.fanout if "fanout" in capabilities.exchange_types else False
 
 
+def _returns_on_death(capabilities: Capabilities) -> Flag:
+    # A claim that ends by itself ends with its process, too.
+    return True if capabilities.leases is True else capabilities.returns_on_death
+
+
 #: Each promise, and where its flag is.  Those that are always yes are what a transport is.
 PROMISES: dict[str, Promise] = {
     "durable": Promise(
@@ -57,7 +62,7 @@ PROMISES: dict[str, Promise] = {
         "load, and work goes on by itself",
     ),
     "killed_consumers": Promise(
-        lambda c: c.leases and c.shared_between_processes,
+        lambda c: c.shared_between_processes and _returns_on_death(c),
         "at least once: what a consumer held that was killed (SIGKILL) or frozen comes back; "
         "what it acknowledged does not",
     ),
@@ -78,6 +83,7 @@ PROMISES: dict[str, Promise] = {
         _always,
         "acknowledge, reject and requeue; redelivered messages say so, with a true count",
     ),
+    "delivery_count": Promise(_flag("delivery_count"), "how often it was delivered before"),
     "multiple_acknowledgement": Promise(_always, "one acknowledgement for all up to a message"),
     "prefetch": Promise(_always, "a consumer holds no more messages than it asked for"),
     "direct": Promise(_exchange_type("direct"), "direct exchanges"),

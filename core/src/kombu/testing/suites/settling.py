@@ -56,6 +56,7 @@ class TestSettling:
         other = broker.seen_by(broker.connect(), queue)
         broker.holds(other, "m")
 
+    @promise("delivery_count", tells=False)
     def test_each_return_is_counted(self, broker: Broker) -> None:
         queue = broker.queue()
         broker.send(queue, "m")

@@ -1,0 +1,198 @@
+"""What a channel receives: its consumers, what came for them, and what they answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from amqp import spec  # type: ignore[import-untyped]
+
+from .consumers import Declared, Registry
+from .errors import ConsumerCancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .channel import Channel
+
+__all__ = ("Consuming",)
+
+
+class Consuming:
+    """The receiving half of a channel.
+
+    A message that came waits until `Connection.drain_events` hands it out, in the order in which
+    all came.  Delivery tags are the broker's: they count from 1 on a channel that is opened.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._consumers = Registry()
+        #: Deliveries that wait to be handed out: delivery tag, and the consumer.
+        self._waiting: dict[int, str] = {}
+        #: Delivery tags of what was handed out and not answered.
+        self._unanswered: set[int] = set()
+
+    @property
+    def any(self) -> bool:
+        """Whether there are consumers."""
+        return bool(self._consumers.all())
+
+    # -- consumers ---------------------------------------------------------------------------
+
+    def add(self, consumer: Declared, callback: Any, on_cancel: Any) -> None:
+        """Note a consumer."""
+        channel, tag = self._channel, consumer.tag
+        self._consumers.add(consumer)
+        channel.callbacks[tag] = callback
+        if on_cancel is not None:
+            channel.cancel_callbacks[tag] = on_cancel
+        if consumer.no_ack:
+            channel.no_ack_consumers.add(tag)
+
+    def remove(self, tag: str) -> Any:
+        """Forget a consumer; returns what to call where the broker has cancelled it."""
+        channel = self._channel
+        self._consumers.remove(tag)
+        channel.no_ack_consumers.discard(tag)
+        channel.callbacks.pop(tag, None)
+        return channel.cancel_callbacks.pop(tag, None)
+
+    def cancel(self, tag: str, nowait: bool) -> None:
+        """Stop a consumer; what has come for it and was not handed out goes back."""
+        channel = self._channel
+        wire_tag = self._consumers.at_broker(tag)
+        try:
+            if channel.is_open:
+                self._cancel_at_broker(wire_tag, nowait)
+        finally:
+            self.remove(tag)
+        for delivery_tag, consumer in list(self._waiting.items()):
+            if consumer == tag:
+                del self._waiting[delivery_tag]
+                channel.basic_reject(delivery_tag, requeue=True)
+
+    def declare_again(self) -> None:
+        """Have the broker know the consumers, on a channel that was opened again."""
+        for consumer in self._consumers.all():
+            self._consume_at_broker(consumer)
+
+    def limit_again(self) -> None:
+        """Have a new prefetch limit apply: the broker applies it to new consumers only."""
+        for consumer in self._consumers.all():
+            old = self._consumers.at_broker(consumer.tag)
+            if consumer.exclusive:
+                self._cancel_at_broker(old, nowait=False)
+                self._consume_at_broker(consumer)
+            else:
+                # First the new one: a queue that is deleted with its last consumer stays.
+                self._consume_at_broker(consumer)
+                self._cancel_at_broker(old, nowait=False)
+
+    def _consume_at_broker(self, consumer: Declared) -> None:
+        wire_tag = self._consumers.new_tag(consumer.tag)
+        self._channel.send_method(
+            spec.Basic.Consume,
+            "BssbbbbF",
+            (
+                0,
+                consumer.queue,
+                wire_tag,
+                consumer.no_local,
+                consumer.no_ack,
+                consumer.exclusive,
+                False,
+                consumer.arguments,
+            ),
+            wait=spec.Basic.ConsumeOk,
+        )
+        self._consumers.replaced(consumer.tag, wire_tag)
+
+    def _cancel_at_broker(self, wire_tag: str, nowait: bool) -> None:
+        self._channel.send_method(
+            spec.Basic.Cancel,
+            "sb",
+            (wire_tag, nowait),
+            wait=None if nowait else spec.Basic.CancelOk,
+        )
+
+    # -- what the broker sends ---------------------------------------------------------------
+
+    def cancelled(self, wire_tag: str) -> Callable[[], None] | None:
+        """The broker has cancelled a consumer; returns what `drain_events` is to do."""
+        if not self._consumers.is_current(wire_tag):
+            return None
+        tag = self._consumers.meant(wire_tag)
+        return lambda: self._tell_cancelled(tag)
+
+    def _tell_cancelled(self, tag: str) -> None:
+        queue = self._consumers.queue_of(tag) or ""
+        callback = self.remove(tag)
+        if callback is None:
+            raise ConsumerCancelled(tag, queue)
+        callback(tag)
+
+    def delivered(self, wire_tag: str, delivery_tag: int, message: Any) -> Callable[[], None]:
+        """A message came; returns what `drain_events` is to do."""
+        channel = self._channel
+        tag = self._consumers.meant(wire_tag)
+        message.delivery_info["consumer_tag"] = tag
+        if tag in channel.no_ack_consumers:
+            # Gone from the queue already: it is for the callback, whatever happens meanwhile.
+            callback, queue = channel.callbacks.get(tag), self._consumers.queue_of(tag)
+            return lambda: self._hand_out(callback, message, queue, no_ack=True)
+        self._waiting[delivery_tag] = tag
+        generation = channel.generation
+        return lambda: self._deliver(delivery_tag, message, generation)
+
+    def _deliver(self, delivery_tag: int, message: Any, generation: int) -> None:
+        channel = self._channel
+        if generation != channel.generation or channel.connection is None:
+            return  # the channel was closed: the broker gives it out again
+        tag = self._waiting.pop(delivery_tag, None)
+        if tag is None:
+            return  # its consumer was cancelled: it went back
+        callback = channel.callbacks.get(tag)
+        if callback is None:
+            channel.basic_reject(delivery_tag, requeue=True)
+        else:
+            self._hand_out(callback, message, self._consumers.queue_of(tag), no_ack=False)
+
+    def _hand_out(self, callback: Any, raw: Any, queue: str | None, *, no_ack: bool) -> None:
+        if callback is None:
+            return
+        message = self._channel.Message(raw, channel=self._channel, queue=queue)
+        if no_ack:
+            message.without_ack()
+        else:
+            self.handed_out(message.delivery_tag)
+        callback(message)
+
+    # -- answers -----------------------------------------------------------------------------
+
+    def handed_out(self, delivery_tag: int) -> None:
+        """Note a message that somebody has and is to answer."""
+        self._unanswered.add(delivery_tag)
+
+    def answered(self, delivery_tag: int, multiple: bool) -> list[tuple[int, bool]]:
+        """What to tell the broker for an answer: delivery tags, and whether for all before, too."""
+        unanswered = self._unanswered
+        if not multiple:
+            unanswered.discard(delivery_tag)
+            return [(delivery_tag, False)]
+        tags = sorted(tag for tag in unanswered if not delivery_tag or tag <= delivery_tag)
+        unanswered.difference_update(tags)
+        first = min(self._waiting, default=None)
+        if first is None or (tags and first > tags[-1]):
+            return [(delivery_tag, True)]
+        # Some that came before were not handed out yet: nobody has answered those.
+        return [(tag, False) for tag in tags]
+
+    def forget_deliveries(self) -> None:
+        """Nothing that came can be answered any more."""
+        self._waiting.clear()
+        self._unanswered.clear()
+
+    def clear(self) -> None:
+        """Forget everything, with the channel."""
+        self._consumers.clear()
+        self.forget_deliveries()

@@ -1,0 +1,83 @@
+"""Later: a message waits in a queue of its own, which hands it on when its time is up.
+
+All messages of such a queue wait equally long, so none waits behind a longer one.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ("HEADER", "PREFIX", "Waiting", "take_delay", "waiting_queue", "without_waits")
+
+#: The header that says for how long a message is to wait, in milliseconds.
+HEADER = "x-delay"
+#: What the names of such queues begin with.
+PREFIX = "kombu.delayed."
+#: For how long an empty queue stays that is not used (milliseconds).
+_UNUSED = 60_000
+#: The headers that dying leaves.
+_DEATHS = ("x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason")
+#: The longest that a queue can keep a message (milliseconds): AMQP's long.
+LONGEST = 0xFFFFFFFF - _UNUSED
+
+
+class Waiting(NamedTuple):
+    """A queue in which messages wait."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+def take_delay(headers: dict[str, Any] | None) -> int:
+    """The delay that the headers ask for, in milliseconds; it is taken out of them.
+
+    Raises:
+        ValueError: It is longer than a queue can keep a message.
+    """
+    if not headers or HEADER not in headers:
+        return 0
+    delay = int(headers[HEADER])
+    if delay > LONGEST:
+        raise ValueError(
+            f"a delay of {delay / 1000:.0f} s is longer than a queue can keep a message, which is "
+            f"{LONGEST / 1000:.0f} s"
+        )
+    del headers[HEADER]
+    return max(delay, 0)
+
+
+def waiting_queue(delay: int, exchange: str, routing_key: str) -> Waiting:
+    """The queue in which messages wait so many milliseconds for an exchange and routing key."""
+    # The names of both may be as long as that of a queue.
+    target = sha256(f"{exchange}\n{routing_key}".encode()).hexdigest()[:24]
+    return Waiting(
+        f"{PREFIX}{delay}.{target}",
+        {
+            "x-message-ttl": delay,
+            # From its last declaration on, which is just before each message.
+            "x-expires": delay + _UNUSED,
+            "x-dead-letter-exchange": exchange,
+            "x-dead-letter-routing-key": routing_key,
+        },
+    )
+
+
+def without_waits(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Headers without the marks that waiting leaves in ``x-death``."""
+    kept = dict(headers)
+    deaths = kept.get("x-death")
+    if isinstance(deaths, list):
+        left = [
+            death
+            for death in deaths
+            if not (isinstance(death, dict) and str(death.get("queue", "")).startswith(PREFIX))
+        ]
+        if left:
+            kept["x-death"] = left
+        else:
+            kept = {name: value for name, value in kept.items() if name not in _DEATHS}
+    return kept

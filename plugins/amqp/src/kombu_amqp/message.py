@@ -1,0 +1,90 @@
+"""A message as it came by AMQP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu import message
+
+from .errors import StaleDelivery
+
+__all__ = ("Message",)
+
+
+class Message(message.Message):
+    """A message that came by AMQP.
+
+    Args:
+        msg: py-amqp's message.
+        channel: The channel that it came by.
+        queue: The queue that it came from, where that is known.
+        **kwargs: Further arguments of `kombu.message.Message`.
+    """
+
+    __slots__ = ("_generation", "_queue", "_received")
+
+    def __init__(
+        self, msg: Any, channel: Any = None, queue: str | None = None, **kwargs: Any
+    ) -> None:
+        properties = msg.properties
+        headers = properties.get("application_headers") or {}
+        encoding = properties.get("content_encoding")
+        # An empty one is text in py-amqp, whatever it was.
+        body = msg.body or b""
+        if (
+            body.__class__ is bytes
+            and encoding not in (None, "binary")
+            and "compression" not in headers
+            and getattr(channel, "auto_decode", True)
+        ):
+            try:
+                body = body.decode(encoding)
+            except (UnicodeError, LookupError):
+                pass  # it is decoded, or told to be wrong, when somebody wants the payload
+        info = msg.delivery_info or {}
+        super().__init__(
+            body=body,
+            channel=channel,
+            delivery_tag=info.get("delivery_tag"),
+            content_type=properties.get("content_type"),
+            content_encoding=encoding,
+            delivery_info=info,
+            properties=properties,
+            headers=headers,
+            **kwargs,
+        )
+        self._queue = queue
+        self._received = msg
+        self._generation = getattr(channel, "generation", 0)
+
+    def without_ack(self) -> Message:
+        """Note that the broker wants no answer; returns the message itself."""
+        self._state = "NO_ACK"
+        return self
+
+    def _needs_answer(self) -> bool:
+        needs = super()._needs_answer()
+        channel = self.channel
+        if (
+            needs
+            and self._generation != getattr(channel, "generation", self._generation)
+            # Of a lost connection the channel itself says so.
+            and channel.connection is not None
+        ):
+            raise StaleDelivery(
+                f"delivery {self.delivery_tag} came before its channel was closed or recovered: "
+                "the broker gives the message out again, and that delivery is the one to answer"
+            )
+        return needs
+
+    def requeue(self, delay: float | None = None, *, timeout: float | None = None) -> None:
+        """Give the message back to its queue; see `kombu.message.Message.requeue`.
+
+        With a delay a copy waits in a queue of its own, as with ``publish(delay=...)``, and the
+        message is acknowledged when the broker has confirmed the copy.
+        """
+        if delay is None or timeout is not None:
+            super().requeue(delay, timeout=timeout)
+        elif self._needs_answer():
+            self.channel.requeue_later(self._received, self._queue, delay)
+            self._state = "REQUEUED"

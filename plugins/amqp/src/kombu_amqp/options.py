@@ -1,0 +1,66 @@
+"""The transport options of the AMQP transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kombu.transport.options import CommonOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ("AmqpOptions", "arguments_of_amqp")
+
+
+@dataclass(frozen=True)
+class AmqpOptions(CommonOptions):
+    """What the AMQP transport understands; most of it goes to `amqp.Connection` as it is.
+
+    Durations are in seconds.
+    """
+
+    transport: ClassVar[str] = "AMQP"
+
+    #: Whether a publish returns when the broker has the message, or at once.
+    confirm_publish: bool = True
+    #: Seconds between heartbeats, 0 for none; it goes before that of the connection.
+    heartbeat: float | None = None
+    #: SASL mechanism; it goes before that of the connection.
+    login_method: str | None = None
+    #: What a mechanism that py-amqp does not know sends.
+    login_response: Any = None
+    #: SASL mechanisms as objects of `amqp.sasl`.
+    authentication: Any = ()
+    #: Told to the broker, which shows them to its operators.
+    client_properties: Mapping[str, Any] | None = None
+    locale: str = "en_US"
+    #: The most channels, and the largest frame in bytes; the broker's limits if those are lower.
+    channel_max: int | None = None
+    frame_max: int | None = None
+    #: Options of the socket: names of `socket`'s ``TCP_`` constants, or their numbers, and values.
+    socket_settings: Mapping[Any, Any] | None = None
+    #: Seconds that an answer may take, and that a write may, where the caller has no deadline.
+    read_timeout: float | None = None
+    write_timeout: float | None = None
+    #: Called when the connection is open, with it.
+    on_open: Callable[[Any], Any] | None = None
+    #: Called when the limits are negotiated.
+    on_tune_ok: Callable[..., Any] | None = None
+    #: Called with the reason when the broker takes no messages, and when it takes them again; by
+    #: whichever thread reads.
+    on_blocked: Callable[[str], Any] | None = None
+    on_unblocked: Callable[[], Any] | None = None
+
+
+#: What is not for `amqp.Connection` itself, or is given to it by the transport.
+_OURS = frozenset({"operation_timeout", "confirm_publish", "heartbeat", "login_method"})
+
+
+def arguments_of_amqp(options: AmqpOptions) -> dict[str, Any]:
+    """The options that go to `amqp.Connection` as they are: those that were given."""
+    return {
+        field.name: value
+        for field in fields(options)
+        if field.name not in _OURS and (value := getattr(options, field.name)) != field.default
+    }

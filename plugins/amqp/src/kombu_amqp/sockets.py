@@ -1,0 +1,309 @@
+"""py-amqp's socket transports with I/O of our own: buffered, never blocking longer than asked.
+
+The socket does not block.  Whoever reads or writes waits with ``poll``, until a deadline of its
+own: py-amqp sets the time-out of the socket instead, which a thread that reads and one that writes
+have in common.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import ssl
+import threading
+from struct import Struct
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from amqp import transport as theirs  # type: ignore[import-untyped]
+
+from kombu.utils.deadlines import GRACE, OPERATION_TIMEOUT, current
+
+from .errors import UnexpectedFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ("Frame", "SSLTransport", "TCPTransport", "open_transport")
+
+#: Type, channel and payload.
+Frame = tuple[int, int, bytes]
+
+_header = Struct(">BHI").unpack_from
+_HEADER, _END = 7, 0xCE
+#: How much is read at once (bytes).  A larger buffer would be mapped and unmapped for each read.
+_CHUNK = 65536
+
+#: What says that there is nothing to read, or no room to write, for now.
+_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class _NotBlocking:
+    """Reads frames from a buffer, and writes until a deadline.
+
+    One thread at a time may read, one may write, both at the same time.
+    """
+
+    #: The socket; `None` when it is closed.
+    sock: Any
+    connected: bool
+    connect_timeout: float | None
+    host: str
+    port: int
+
+    #: Seconds that a write may take where its caller has no deadline.
+    longest_write: float = OPERATION_TIMEOUT
+    #: When something was read and written last (`time.monotonic`).
+    last_read = 0.0
+    last_write = 0.0
+
+    def _prepare(self) -> None:
+        self.sock.settimeout(0)
+        self._buffer = bytearray()
+        self.last_read = self.last_write = monotonic()
+
+    # -- what the kinds differ in ------------------------------------------------------------
+
+    def _receive(self, sock: Any) -> bytes:
+        data: bytes = sock.recv(_CHUNK)
+        return data
+
+    def _send(self, sock: Any, data: memoryview) -> int:
+        sent: int = sock.send(data)
+        return sent
+
+    # -- connecting --------------------------------------------------------------------------
+
+    def _connect(self, host: str, port: int, timeout: float | None) -> None:
+        """Connect to the first address of the host that answers, all within the deadline."""
+        entries = socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+        began = monotonic()
+        for position, (family, kind, proto, _, address) in enumerate(entries, 1):
+            sock = socket.socket(family, kind, proto)
+            try:
+                if timeout is not None:
+                    # One that does not answer leaves the others their share.
+                    left = began + timeout - monotonic()
+                    sock.settimeout(max(left / (len(entries) - position + 1), 0.001))
+                sock.connect(address)
+            except OSError:
+                sock.close()
+                if position == len(entries):
+                    raise
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                self.sock = sock
+                return
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def read_frame(self, deadline: float | None = None) -> Frame:
+        """The next frame.
+
+        Args:
+            deadline: Until when to wait for it (`time.monotonic`), `None` for ever; what has come
+                of it by then is kept.
+
+        Raises:
+            TimeoutError: It did not come in time.
+            OSError: The connection is lost.
+        """
+        buffer = self._buffer
+        while True:
+            if len(buffer) >= _HEADER:
+                kind, channel, size = _header(buffer)
+                end = _HEADER + size
+                if len(buffer) > end:
+                    payload = bytes(buffer[_HEADER:end])
+                    last = buffer[end]
+                    del buffer[: end + 1]
+                    if last != _END:
+                        raise UnexpectedFrame(
+                            f"a frame ends in {last:#04x} instead of 0xce: what came is not AMQP"
+                        )
+                    return kind, channel, payload
+            self._fill(deadline)
+
+    def _fill(self, deadline: float | None) -> None:
+        sock = self._open_socket()
+        while True:
+            try:
+                data = self._receive(sock)
+            except _LATER as later:
+                self._wait(sock, later, select.POLLIN, deadline)
+            except OSError:
+                self.connected = False
+                raise
+            else:
+                break
+        if not data:
+            self.connected = False
+            raise ConnectionResetError(
+                errno.ECONNRESET,
+                f"{self.host}:{self.port} closed the connection",
+            )
+        self._buffer += data
+        self.last_read = monotonic()
+
+    @property
+    def readable(self) -> bool:
+        """Whether something has come that was not read."""
+        poll = select.poll()
+        poll.register(self._open_socket(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def write(self, data: Any) -> None:
+        """Send all of it.
+
+        Raises:
+            TimeoutError: The broker does not take it; the connection is of no use any more.
+            OSError: The connection is lost.
+        """
+        sock = self._open_socket()
+        left = memoryview(data)
+        deadline: float | None = None
+        while left:
+            try:
+                sent = self._send(sock, left)
+            except _LATER as later:
+                if deadline is None:
+                    deadline = self._write_deadline()
+                try:
+                    self._wait(sock, later, select.POLLOUT, deadline)
+                except TimeoutError:
+                    # Part of a frame may be sent: nobody could go on from there.
+                    self.connected = False
+                    raise TimeoutError(
+                        f"{self.host}:{self.port} takes nothing: its buffers are full"
+                    ) from None
+            except OSError:
+                self.connected = False
+                raise
+            else:
+                left = left[sent:]
+        self.last_write = monotonic()
+
+    _write = write
+
+    def _write_deadline(self) -> float:
+        own = monotonic() + self.longest_write
+        if current.deadline is None:
+            return own
+        # What is on its way already gets a moment.
+        return min(max(current.deadline, monotonic() + GRACE), own)
+
+    # -- waiting -----------------------------------------------------------------------------
+
+    def _open_socket(self) -> Any:
+        sock = self.sock
+        if sock is None:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the connection was closed")
+        return sock
+
+    def _wait(self, sock: Any, why: BaseException, event: int, deadline: float | None) -> None:
+        """Wait until the socket is ready again."""
+        left: float | None = None
+        if deadline is not None:
+            left = deadline - monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+        if isinstance(why, ssl.SSLWantReadError):
+            event = select.POLLIN
+        elif isinstance(why, ssl.SSLWantWriteError):
+            event = select.POLLOUT
+        poll = select.poll()
+        try:
+            poll.register(sock, event)
+        except ValueError:
+            # Closed by another thread.
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the connection was closed") from None
+        # Rounded up: half a millisecond would be none, and the caller would turn in circles.
+        if not poll.poll(None if left is None else left * 1000 + 0.999):
+            raise TimeoutError("timed out")
+
+    @contextlib.contextmanager
+    def having_timeout(self, timeout: float | None) -> Iterator[Any]:
+        """Nothing: those who wait say until when; kept because py-amqp calls it."""
+        yield self.sock
+
+    # -- closing -----------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """In the child of a fork: close the descriptor; the connection stays the parent's."""
+        sock, self.sock = self.sock, None
+        self.connected = False
+        if sock is not None:
+            # Not `shutdown`, and no TLS farewell: both are for the connection itself.
+            sock.close()
+
+
+class TCPTransport(_NotBlocking, theirs.TCPTransport):  # type: ignore[misc]
+    """Plain TCP."""
+
+    def _setup_transport(self) -> None:
+        self._prepare()
+
+
+class SSLTransport(_NotBlocking, theirs.SSLTransport):  # type: ignore[misc]
+    """TLS; its certificate is checked unless the options say otherwise (see `kombu_amqp.tls`)."""
+
+    def _setup_transport(self) -> None:
+        # A TLS object must not be read and written at the same time; neither call waits.
+        self._turn = threading.Lock()
+        deadline = None if self.connect_timeout is None else monotonic() + self.connect_timeout
+        # For options that have the wrapping do the handshake.
+        self.sock.settimeout(self.connect_timeout)
+        self.sock = self._wrap_socket(self.sock, **self.sslopts)
+        self._prepare()
+        while True:
+            try:
+                self.sock.do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as later:
+                self._wait(self.sock, later, select.POLLIN, deadline)
+            else:
+                return
+
+    def _receive(self, sock: Any) -> bytes:
+        with self._turn:
+            try:
+                data: bytes = sock.recv(_CHUNK)
+            except ssl.SSLEOFError:
+                return b""
+        return data
+
+    def _send(self, sock: Any, data: memoryview) -> int:
+        with self._turn:
+            sent: int = sock.send(data)
+        return sent
+
+    @property
+    def readable(self) -> bool:
+        """Whether something has come that was not read."""
+        return bool(self._open_socket().pending()) or super().readable
+
+    def _shutdown_transport(self) -> None:
+        """Say farewell, if that needs no waiting; the end of the connection says the same."""
+        with contextlib.suppress(OSError, ValueError):
+            self.sock.unwrap()
+
+
+def open_transport(
+    host: str, connect_timeout: float | None, ssl: Any = False, **options: Any
+) -> Any:
+    """A transport that is not connected yet.
+
+    Args:
+        host: Host and port.
+        connect_timeout: Seconds that connecting may take.
+        ssl: Options of TLS; false for plain TCP.
+        **options: Further ones of py-amqp's transports.
+    """
+    if ssl:
+        return SSLTransport(host, connect_timeout=connect_timeout, ssl=ssl, **options)
+    return TCPTransport(host, connect_timeout=connect_timeout, **options)
