@@ -128,8 +128,9 @@ def told(counts: Mapping[str, Any]) -> list[str]:
 def judge(module: Path) -> int:
     """Run the kit of a transport, and keep its results; return the exit code."""
     name = module.stem.removeprefix("test_").removesuffix("_kit")
+    kept = [f"--kombu-results={DATA / name}.json", "-k", "not guarantees"]
     return subprocess.call(
-        [sys.executable, "-m", "pytest", "-q", f"--kombu-results={DATA / name}.json", str(module)],
+        [sys.executable, "-m", "pytest", "-q", *kept, str(module)],
         cwd=ROOT,
         env={**os.environ, "CI": "true"},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from kombu.testing.fixtures import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from wheels import Environment
 
@@ -71,9 +71,7 @@ def test_the_demo_runs_on_a_server(
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=name_of)
-def test_no_other_plugin_comes_with_it(
-    plugin: Plugin, alone: Callable[[str], Environment]
-) -> None:
+def test_no_other_plugin_comes_with_it(plugin: Plugin, alone: Callable[[str], Environment]) -> None:
     ours = {name for name in alone(plugin.extra).distributions() if name.startswith("kombu")}
     assert ours == {"kombu", f"kombu-{plugin.extra}"}
 

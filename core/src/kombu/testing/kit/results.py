@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,22 +43,24 @@ class Results:
         if TEST not in properties or (report.when != "call" and report.passed):
             return
         test, names = properties[TEST]
+        flags = properties.get(FLAG, {})
         if FIGURES in properties and report.when == "call":
             self._figures[test] = properties[FIGURES]
         for name in set(names):
             kept = self._promises.setdefault(
                 name, {"flag": None, "shown": [], "failed": [], "skipped": {}}
             )
-            if FLAG in properties:
-                kept["flag"] = properties[FLAG][name]
-            if report.failed and "[XPASS(strict)]" not in str(report.longrepr):
-                _add(kept["failed"], test)
-            elif report.skipped and not hasattr(report, "wasxfail"):
-                kept["skipped"][test] = _reason(report)
-            elif report.skipped:
-                _add(kept["failed"], test)
-            else:
-                _add(kept["shown"], test)
+            if name in flags:
+                kept["flag"] = flags[name]
+            became, reason = _what_became(report)
+            others = [each for each in flags if each != name and flags[each] is not True]
+            if became == "failed" and flags.get(name) is True and others:
+                # It was not to hold: not for want of this promise, but of those.
+                became, reason = "skipped", f"needs {' and '.join(others)}, too"
+            if became == "skipped":
+                kept["skipped"][test] = reason
+            elif test not in kept[became]:
+                kept[became].append(test)
 
     def pytest_sessionfinish(self) -> None:
         """Write the file."""
@@ -75,12 +77,14 @@ class Results:
         self._path.write_text(text + "\n", encoding="utf-8")
 
 
-def _add(tests: list[str], test: str) -> None:
-    if test not in tests:
-        tests.append(test)
-
-
-def _reason(report: pytest.TestReport) -> str:
+def _what_became(report: pytest.TestReport) -> tuple[Literal["shown", "failed", "skipped"], str]:
+    """What a test says of its promises, whether or not it was to pass; and why it was skipped."""
+    if report.failed:
+        return ("shown" if "[XPASS(strict)]" in str(report.longrepr) else "failed"), ""
+    if not report.skipped:
+        return "shown", ""
+    if hasattr(report, "wasxfail"):
+        return "failed", ""
     if isinstance(report.longrepr, tuple):
-        return report.longrepr[2].removeprefix("Skipped: ")
-    return str(report.longrepr)
+        return "skipped", report.longrepr[2].removeprefix("Skipped: ")
+    return "skipped", str(report.longrepr)
