@@ -118,7 +118,7 @@ RUNS = {
             "default channel: Channel",
             "amqp://localhost//foo: amqp, host localhost, virtual host /foo",
             "amqp://localhost/foo: amqp, host localhost, virtual host foo",
-            "amqp://me:**@rabbit.example.com//",
+            "amqp://me:**@rabbit.example.com:5672//",
         ),
     ),
     "failover": Run(

@@ -12,6 +12,8 @@ import time
 
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 
+ACCEPT = ["json", "pickle", "text/plain"]
+
 
 def send(connection, given):
     """Publish messages: each is what `Producer.publish` takes, by name."""
@@ -47,7 +49,7 @@ def receive(connection, given):
             "content_type": message.content_type,
             "redelivered": bool(message.delivery_info["redelivered"]),
         }
-        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.write(json.dumps(said, default=str) + "\n")
         message.ack()
 
     consumer = Consumer(

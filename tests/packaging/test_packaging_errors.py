@@ -54,7 +54,7 @@ def test_commands_are_read_from_messages() -> None:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["memory", "memori", "amqp"])
+@pytest.mark.parametrize("scheme", ["memory", "memori", "gcpubsub"])
 def test_a_missing_plugin_comes_with_a_command_that_installs_one(
     new_environment: Callable[..., Environment], wheelhouse: Wheelhouse, scheme: str
 ) -> None:
@@ -62,8 +62,10 @@ def test_a_missing_plugin_comes_with_a_command_that_installs_one(
     kind, message = environment.error(FIND.format(scheme))
     assert kind == "PluginNotFound"
     commands = find_commands(message)
-    assert set(commands) == {'pip install "kombu[memory]>=6"'}
-    environment.follow(commands[0])
+    # Of one that is not written the message lists those that are.
+    wanted = 'pip install "kombu[memory]>=6"'
+    assert wanted in commands if scheme == "gcpubsub" else commands == [wanted]
+    environment.follow(wanted)
     assert environment.distributions()["kombu-memory"] == "6.0.0"
     assert environment.distributions()["kombu"].startswith("6.")
     if "kombu_memory/plugin.py" in wheelhouse.names("kombu-memory"):

@@ -82,10 +82,9 @@ def test_an_unknown_name_is_a_key_error() -> None:
             transport_spec(name)
 
 
-def test_the_default_is_amqp_and_its_extra_is_named() -> None:
-    for look_up in (resolve_transport, get_transport_cls, transport_spec):
-        with pytest.raises(PluginNotFound, match=r"'amqp'.*kombu\[amqp\]"):
-            look_up()
+def test_the_default_is_amqp() -> None:
+    assert resolve_transport() is get_transport_cls() is resolve_transport("amqp")
+    assert transport_spec() is transport_spec("amqp")
 
 
 def test_aliases_can_be_added(aliases: dict[str, Any]) -> None:

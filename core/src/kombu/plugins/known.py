@@ -50,7 +50,7 @@ KNOWN: dict[str, KnownTransport] = {
 }
 
 #: What people call a broker, and the scheme that it has.
-_SYNONYMS = {"rabbitmq": "amqp", "librabbitmq": "amqp"}
+_SYNONYMS = {"rabbitmq": "amqp"}
 
 
 def find_known(scheme: str) -> KnownTransport | None:
@@ -89,9 +89,7 @@ def _advise_unknown(scheme: str, installed: list[str]) -> list[str]:
 
 def _explain_unwritten(known: KnownTransport) -> str:
     if known.distribution is None:
-        instead = _SYNONYMS.get(known.scheme)
-        hint = f" {instead!r} speaks to the same brokers." if instead is not None else ""
-        return f"A plugin for {known.scheme!r} is not written yet.{hint}"
+        return f"A plugin for {known.scheme!r} is not written yet."
     return (
         f"Its plugin {known.distribution}, which the extra kombu[{known.extra}] will install, "
         f"is not written yet."

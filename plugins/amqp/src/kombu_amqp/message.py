@@ -6,6 +6,7 @@ from typing import Any
 
 from kombu import message
 
+from .delaying import without_waits
 from .errors import StaleDelivery
 
 __all__ = ("Message",)
@@ -28,6 +29,9 @@ class Message(message.Message):
     ) -> None:
         properties = msg.properties
         headers = properties.get("application_headers") or {}
+        if "x-death" in headers:
+            # Waiting (`publish(delay=...)`) is not dying.
+            headers = without_waits(headers)
         encoding = properties.get("content_encoding")
         # An empty one is text in py-amqp, whatever it was.
         body = msg.body or b""
