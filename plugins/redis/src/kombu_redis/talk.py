@@ -1,0 +1,292 @@
+"""One connection to the server: commands are written, and answers read, in order."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import redis.exceptions as driver
+
+from . import errors
+from .scripts import SCRIPTS, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from redis.connection import AbstractConnection
+
+    from .address import Address
+
+__all__ = ("Call", "Talk", "pack")
+
+#: Answers that may be outstanding before they are read.
+_OUTSTANDING = 512
+
+#: The least time in which an answer is waited for (seconds).
+_LEAST = 0.25
+
+#: How long an answer may take that nobody waits for (seconds).
+_UNHURRIED = 30.0
+
+
+def pack(*words: Any) -> bytes:
+    """A command as it travels: text, bytes or numbers."""
+    out = [b"*%d\r\n" % len(words)]
+    for word in words:
+        kind = word.__class__
+        if kind is bytes:
+            raw = word
+        elif kind is str:
+            raw = word.encode()
+        elif kind is float:
+            raw = b"%.6f" % word
+        else:
+            raw = str(word).encode()
+        out.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+    return b"".join(out)
+
+
+class Call(NamedTuple):
+    """A script to be run."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+    def packed(self) -> bytes:
+        """By the name that the server has for it."""
+        return pack("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+
+    def in_full(self) -> bytes:
+        """With its text, for a server that forgot it."""
+        return pack("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+
+
+_LOADING = b"".join(
+    pack("SCRIPT", "LOAD", script.text)
+    for script in vars(SCRIPTS).values()
+    if isinstance(script, Script)
+)
+_LOADED = sum(isinstance(script, Script) for script in vars(SCRIPTS).values())
+
+
+class Talk:
+    """A line to the server, opened when it is needed and again after it broke.
+
+    Used by one thread at a time.  What goes wrong on the way breaks the line: the error is raised
+    to whoever talks, and the next command opens a new one.
+
+    Args:
+        address: Where the server is.
+        on_clock: Told the server's time (epoch seconds) whenever the line is opened.
+    """
+
+    def __init__(self, address: Callable[[float], Address], on_clock: Callable[[float], None]) -> None:
+        self._address = address
+        self._on_clock = on_clock
+        self._connection: AbstractConnection | None = None
+        #: Who is told the answers that are outstanding, in order.
+        self._outstanding: deque[Callable[[Any], None]] = deque()
+        self._pid = os.getpid()
+        #: What the server calls this line.
+        self.id: Any = None
+        self.where = "?"
+
+    # -- the line ------------------------------------------------------------------------------
+
+    def open(self, deadline: float) -> None:
+        """Connect, unless that was done.
+
+        Raises:
+            TimeoutError: The server did not answer by the deadline.
+            ConnectionError: (kombu's) It can't be reached, or refuses.
+        """
+        if self._connection is not None:
+            if self._pid == os.getpid():
+                return
+            self.abandon()
+        timeout = max(deadline - monotonic(), _LEAST)
+        address = self._address(deadline)
+        self.where = address.where
+        try:
+            connection = address.connection(timeout)
+            connection.connect()
+            self._pid = os.getpid()
+            self._connection = connection
+            connection.send_packed_command(
+                [pack("CLIENT", "ID"), pack("TIME"), _LOADING], check_health=False
+            )
+            answers = [self._next(deadline) for _ in range(2 + _LOADED)]
+        except (driver.RedisError, OSError) as exc:
+            self.drop()
+            raise errors.unreachable(self.where, exc) from exc
+        except BaseException:
+            self.drop()
+            raise
+        self.id = answers[0]
+        for answer in answers[1:]:
+            if isinstance(answer, Exception):
+                self.drop()
+                raise errors.refused(self.where, answer)
+        seconds, micros = answers[1]
+        self._on_clock(int(seconds) + int(micros) / 1e6)
+
+    def drop(self) -> None:
+        """Close the line; what is outstanding is not answered any more."""
+        connection, self._connection = self._connection, None
+        outstanding, self._outstanding = self._outstanding, deque()
+        if connection is not None:
+            try:
+                connection.disconnect()
+            except (driver.RedisError, OSError):
+                pass  # it was broken
+        broken = ConnectionResetError("the line broke before the answer came")
+        for told in outstanding:
+            told(broken)
+
+    def abandon(self) -> None:
+        """In the child of a fork: close the descriptor and say nothing."""
+        connection, self._connection = self._connection, None
+        self._outstanding = deque()
+        sock = getattr(connection, "_sock", None)
+        if sock is not None:
+            try:
+                os.close(sock.detach())
+            except OSError:
+                pass
+            connection._sock = None  # type: ignore[union-attr]
+
+    def fileno(self) -> int:
+        """The descriptor of the open line."""
+        sock = getattr(self._connection, "_sock", None)
+        if sock is None:
+            raise errors.unreachable(self.where, ConnectionResetError("it was closed"))
+        number: int = sock.fileno()
+        return number
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        connection = self._connection
+        assert connection is not None
+        try:
+            connection._sock.settimeout(max(deadline - monotonic(), _LEAST))
+            connection.send_packed_command([data], check_health=False)
+        except (driver.RedisError, OSError, AttributeError) as exc:
+            self.drop()
+            raise errors.unreachable(self.where, exc) from exc
+        except BaseException:
+            self.drop()
+            raise
+
+    def _next(self, deadline: float) -> Any:
+        """The next answer; one that says no is returned, not raised."""
+        connection = self._connection
+        assert connection is not None
+        connection._sock.settimeout(max(deadline - monotonic(), _LEAST))
+        try:
+            return connection.read_response(disable_decoding=True)
+        except driver.ResponseError as exc:
+            if isinstance(exc, driver.AuthenticationError):
+                raise
+            return exc
+
+    def _read(self, deadline: float) -> Any:
+        try:
+            return self._next(deadline)
+        except (driver.RedisError, OSError, AttributeError) as exc:
+            if isinstance(exc, (driver.BusyLoadingError, driver.ReadOnlyError)):
+                return exc
+            self.drop()
+            raise errors.unreachable(self.where, exc) from exc
+        except BaseException:
+            self.drop()
+            raise
+
+    def collect(self, deadline: float, leave: int = 0) -> None:
+        """Read the answers that are outstanding, but for the last `leave`."""
+        while len(self._outstanding) > leave:
+            answer = self._read(deadline)
+            self._outstanding.popleft()(answer)
+
+    def tell(
+        self, commands: Sequence[bytes], told: Sequence[Callable[[Any], None]], deadline: float | None
+    ) -> None:
+        """Write commands; the answers are handed to `told` when somebody reads them."""
+        by = monotonic() + _UNHURRIED if deadline is None else deadline
+        self.open(by)
+        if len(self._outstanding) > _OUTSTANDING:
+            self.collect(by, _OUTSTANDING // 2)
+        self._write(b"".join(commands), by)
+        self._outstanding.extend(told)
+
+    def again(self, command: bytes, told: Callable[[Any], None]) -> None:
+        """Write a command once more, from within `told`."""
+        self._write(command, monotonic() + _UNHURRIED)
+        self._outstanding.append(told)
+
+    def arrived(self, wake: int, until: float) -> bool:
+        """Wait until there is something to read, or `wake` (a descriptor) is readable, or it is
+        too late; whether there is something to read.
+        """
+        poll = select.poll()
+        number = self.fileno()
+        poll.register(number, select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        ready = poll.poll(max(until - monotonic(), 0) * 1000)
+        return any(fd == number for fd, _ in ready)
+
+    @property
+    def outstanding(self) -> int:
+        """How many answers are."""
+        return len(self._outstanding)
+
+    # -- commands ------------------------------------------------------------------------------
+
+    def command(self, deadline: float, *words: Any) -> Any:
+        """Send one command and return its answer; raises what the server refuses."""
+        return self.each([pack(*words)], deadline)[0]
+
+    def run(self, deadline: float, script: Script, keys: Sequence[str], *args: Any) -> Any:
+        """Run one script and return its answer; raises what the server refuses."""
+        (answer,) = self.scripts([Call(script, keys, args)], deadline)
+        if isinstance(answer, Exception):
+            raise errors.refused(self.where, answer)
+        return answer
+
+    def checked(self, calls: Sequence[Call], deadline: float) -> list[Any]:
+        """Run scripts in one write and return their answers; raises the first refusal."""
+        answers = self.scripts(calls, deadline)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise errors.refused(self.where, answer)
+        return answers
+
+    def each(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
+        """Send commands in one write and return their answers; raises the first refusal."""
+        answers = self._ask(commands, deadline)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise errors.refused(self.where, answer)
+        return answers
+
+    def scripts(self, calls: Sequence[Call], deadline: float) -> list[Any]:
+        """Run scripts in one write; an answer may be an exception of the driver's."""
+        answers = self._ask([call.packed() for call in calls], deadline)
+        again = [at for at, answer in enumerate(answers) if isinstance(answer, driver.NoScriptError)]
+        if again:
+            # The server was started anew, or told to forget its scripts.
+            full = self._ask([calls[at].in_full() for at in again], deadline)
+            for at, answer in zip(again, full, strict=True):
+                answers[at] = answer
+        return answers
+
+    def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
+        self.open(deadline)
+        if self._outstanding:
+            self.collect(deadline)
+        self._write(b"".join(commands), deadline)
+        return [self._read(deadline) for _ in commands]
