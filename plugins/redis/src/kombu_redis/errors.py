@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import redis.exceptions as driver
 
-from kombu.exceptions import ChannelError, ResourceError
+from kombu.exceptions import ChannelError, RecoverableConnectionError, ResourceError
 from kombu.exceptions import ConnectionError as BrokerConnectionError
-from kombu.exceptions import RecoverableConnectionError
 
 __all__ = ("refused", "unreachable")
 
 #: Answers of a server that is not, or is no longer, one to write to: another connection may be.
-_ELSEWHERE = ("READONLY", "MASTERDOWN", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "NOREPLICAS")
+_ELSEWHERE = (
+    "READONLY",
+    "MASTERDOWN",
+    "LOADING",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "UNBLOCKED",
+    "NOREPLICAS",
+)
 #: Answers of a server that is full, or can't write to its disk.
 _EXHAUSTED = ("OOM", "MISCONF", "BUSY")
 #: Answers that ask for other credentials.

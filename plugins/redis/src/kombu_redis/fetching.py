@@ -19,7 +19,6 @@ from kombu.transport.backend import Delivery, Envelope, Release, Wants
 
 from . import errors
 from .scripts import SCRIPTS
-from .specs import UNDECLARED
 from .talk import Call, pack
 from .wire import read
 
@@ -164,7 +163,9 @@ class Fetcher:
         self._empty = None
         self._due = None
 
-    def _call(self, wants: Wants, limits: list[int], limit: int, after_bell: bool, tags: str) -> Call:
+    def _call(
+        self, wants: Wants, limits: list[int], limit: int, after_bell: bool, tags: str
+    ) -> Call:
         prepared = self._prepared
         self._turn += 1
         count = len(prepared.names)

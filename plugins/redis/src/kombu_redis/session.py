@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kombu.exceptions import PublishRefused
 from kombu.log import get_logger
@@ -21,7 +21,7 @@ from .wire import beginning, ended
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kombu.transport.backend import Binding, Envelope, Release, Wants
+    from kombu.transport.backend import Envelope, Wants
 
     from .backend import RedisBackend
 

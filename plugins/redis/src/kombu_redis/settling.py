@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from itertools import groupby
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
@@ -33,6 +34,8 @@ _SLICE = 250
 #: How many claims that ran out are taken back at once, and how many bytes of them are read.
 _SWEPT = 100
 _SWEPT_BYTES = 1 << 18
+#: A lease that ends within this counts as ended where that makes a difference (seconds).
+_DOUBT = 0.05
 #: How long who looks at what ran out has it for himself (seconds).
 _PUT_OFF = 5.0
 
@@ -74,8 +77,12 @@ class Settler:
                 calls.append(self._release(queue, part_of_group))
                 about.append([release.delivery for release in part_of_group])
         if calls:
-            for delivery in (d for part in about for d in part):
+            settled = [delivery for part in about for delivery in part]
+            for delivery in settled:
                 self._backend.claimed.pop(delivery.token, None)
+            if deadline is None and self._may_be_lost(settled):
+                # Worth the wait: who settles it learns of it, and not who settles the next one.
+                deadline = monotonic() + self._backend.options.operation_timeout
             if deadline is None:
                 self._talk.tell(
                     [call.packed() for call in calls],
@@ -92,6 +99,15 @@ class Settler:
             self._talk.collect(deadline)
         lost, self._lost = self._lost, []
         return lost
+
+    def _may_be_lost(self, deliveries: Sequence[Delivery]) -> bool:
+        """Whether a lease has run out, by the server's clock; before that nobody else has it."""
+        if self._backend.lease is None:
+            return False
+        soon = self._backend.now() + _DOUBT
+        return any(
+            (d.lease_until is None or d.lease_until < soon) and not d.taken for d in deliveries
+        )
 
     def _told(self, call: Call, about: Sequence[Delivery], answer: Any) -> None:
         """The answer to what nobody waited for."""
@@ -215,5 +231,3 @@ def _counted(message: Any, again: bool) -> tuple[bytes, int, int]:
         # Not one of kombu's.
         raw = message if isinstance(message, bytes) else json.dumps(message).encode()
         return raw, 0, 0
-
-

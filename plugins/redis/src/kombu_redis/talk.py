@@ -84,7 +84,9 @@ class Talk:
         on_clock: Told the server's time (epoch seconds) whenever the line is opened.
     """
 
-    def __init__(self, address: Callable[[float], Address], on_clock: Callable[[float], None]) -> None:
+    def __init__(
+        self, address: Callable[[float], Address], on_clock: Callable[[float], None]
+    ) -> None:
         self._address = address
         self._on_clock = on_clock
         self._connection: AbstractConnection | None = None
@@ -213,7 +215,10 @@ class Talk:
             self._outstanding.popleft()(answer)
 
     def tell(
-        self, commands: Sequence[bytes], told: Sequence[Callable[[Any], None]], deadline: float | None
+        self,
+        commands: Sequence[bytes],
+        told: Sequence[Callable[[Any], None]],
+        deadline: float | None,
     ) -> None:
         """Write commands; the answers are handed to `told` when somebody reads them."""
         by = monotonic() + _UNHURRIED if deadline is None else deadline
@@ -276,7 +281,9 @@ class Talk:
     def scripts(self, calls: Sequence[Call], deadline: float) -> list[Any]:
         """Run scripts in one write; an answer may be an exception of the driver's."""
         answers = self._ask([call.packed() for call in calls], deadline)
-        again = [at for at, answer in enumerate(answers) if isinstance(answer, driver.NoScriptError)]
+        again = [
+            at for at, answer in enumerate(answers) if isinstance(answer, driver.NoScriptError)
+        ]
         if again:
             # The server was started anew, or told to forget its scripts.
             full = self._ask([calls[at].in_full() for at in again], deadline)

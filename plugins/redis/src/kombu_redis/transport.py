@@ -89,5 +89,3 @@ class SentinelTransport(Transport):
 
     def _address(self) -> Callable[[float], Address]:
         return Sentinels(self.client, self.options).master
-
-
