@@ -14,7 +14,7 @@ from redis.retry import Retry
 from kombu.utils.url import url_to_parts
 
 if TYPE_CHECKING:
-    from redis.connection import AbstractConnection
+    from collections.abc import Callable
 
     from kombu import Connection as Client
 
@@ -27,13 +27,13 @@ __all__ = ("Address", "address_of", "database")
 class Address:
     """How to connect: the driver's class and its arguments."""
 
-    cls: type[AbstractConnection]
+    cls: Callable[..., Any]
     arguments: dict[str, Any] = field(repr=False)
     #: For messages, without secrets.
     where: str = ""
     db: int = 0
 
-    def connection(self, timeout: float) -> AbstractConnection:
+    def connection(self, timeout: float) -> Any:
         """Make a connection of the driver, not connected yet."""
         given = dict(self.arguments)
         most = given.pop("socket_connect_timeout", None)
@@ -73,7 +73,7 @@ def address_of(client: Client, options: RedisOptions) -> Address:
     if options.socket_keepalive_options is not None:
         arguments["socket_keepalive_options"] = dict(options.socket_keepalive_options)
     tls = _tls_of(client)
-    cls: type[AbstractConnection] = Connection
+    cls: Callable[..., Any] = Connection
     if tls is not None:
         cls = SSLConnection
         arguments |= tls

@@ -39,8 +39,8 @@ def unreachable(where: str, exc: BaseException) -> Exception:
             "here, or give it more time"
         )
     return RecoverableConnectionError(
-        f"The line to Redis at {where} could not be opened or broke ({exc}): see whether the server "
-        "runs and is reachable from here, then connect again"
+        f"The line to Redis at {where} could not be opened or broke ({exc}): see whether the "
+        "server runs and is reachable from here, then connect again"
     )
 
 
@@ -63,8 +63,8 @@ def refused(where: str, exc: Exception) -> Exception:
         return ResourceError(f"Redis at {where} has no room, or can't write to its disk ({exc})")
     if any(word in words for word in _FORBIDDEN):
         return ChannelError(
-            f"Redis at {where} does not allow this to the user ({exc}): the transport needs EVALSHA, "
-            "EVAL, SCRIPT, BRPOP, CLIENT ID and CLIENT UNBLOCK, and the commands of its scripts",
+            f"Redis at {where} does not allow this to the user ({exc}): the transport needs "
+            "EVALSHA, EVAL, SCRIPT, BRPOP, CLIENT ID, CLIENT UNBLOCK and the commands of its scripts",
             reply_code=403,
         )
     return ChannelError(f"Redis at {where} refused a command ({exc})", reply_code=541)

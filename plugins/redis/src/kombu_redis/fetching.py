@@ -118,7 +118,7 @@ class Fetcher:
         if wants is not self._wants:
             self._prepare(wants)
         if self._flight is not None:
-            self._land(deadline)
+            self._land(self._flight, deadline)
         if self._late:
             got = self._sort_out(wants, limit)
             if got:
@@ -282,9 +282,9 @@ class Fetcher:
             [lambda _: None, landed],
             now + seconds + LATE,
         )
-        self._land(min(now + seconds, deadline))
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
+        self._land(flight, min(now + seconds, deadline))
+        failed = self._take_failure()
+        if failed is not None:
             if not isinstance(failed, driver.NoScriptError):
                 raise errors.refused(self._talk.where, failed)
             # Asked anew, with its text.
@@ -292,14 +292,12 @@ class Fetcher:
         got, self._late = self._late, []
         return got
 
-    def _land(self, deadline: float) -> None:
+    def _land(self, flight: Flight, deadline: float) -> None:
         """Wait for the answer to a wait that is under way, a little longer than it was to take.
 
         What comes later is given to the next fetch.
         """
         talk = self._talk
-        flight = self._flight
-        assert flight is not None
         wake, _ = self._wake_up()
         late = max(deadline, monotonic()) + LATE
         nudged = 0.0
@@ -322,6 +320,10 @@ class Fetcher:
                 talk.collect(monotonic() + PATIENCE)
             elif self._interrupted:
                 self._silence()
+
+    def _take_failure(self) -> Exception | None:
+        failed, self._failed = self._failed, None
+        return failed
 
     def _nudge(self, deadline: float) -> None:
         """Have the server end the wait; it may not have begun yet, so this is repeated."""

@@ -87,7 +87,8 @@ class RedisOptions(LeaseOptions):
             )
         if self.lease is not None and not self.lease > 0:
             raise ValueError(
-                f"transport_options lease is {self.lease!r}: wanted are seconds, more than 0, or None"
+                f"transport_options lease is {self.lease!r}: wanted are seconds, more than 0, or "
+                "None"
             )
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 from redis.backoff import NoBackoff
-from redis.connection import Connection
+from redis.connection import Connection, SSLConnection
 from redis.retry import Retry
 
 from kombu.exceptions import RecoverableConnectionError
@@ -91,7 +91,8 @@ class Sentinels:
             "retry": Retry(NoBackoff(), 0),
             **self._arguments,
         }
-        connection = Connection(host=host, port=port, **given)
+        cls: Any = SSLConnection if given.pop("ssl", False) else Connection
+        connection = cls(host=host, port=port, **given)
         try:
             connection.connect()
             connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)

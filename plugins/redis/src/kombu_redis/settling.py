@@ -216,7 +216,7 @@ def _read_entry(entry: bytes) -> tuple[str, Any]:
 
 
 def _counted(message: Any, again: bool) -> tuple[bytes, int, int]:
-    """A message that comes back: as it is to be stored, its priority, how often it was delivered."""
+    """A message that comes back, as it is to be stored; its priority; its deliveries so far."""
     try:
         properties = message["properties"]
         extras = properties.setdefault("x-kombu", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 from collections import deque
@@ -11,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import redis.exceptions as driver
 
 from . import errors
+from .line import BROKEN, Line
 from .scripts import SCRIPTS, Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from redis.connection import AbstractConnection
 
     from .address import Address
 
@@ -65,12 +65,16 @@ class Call(NamedTuple):
         return pack("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
 
 
-_LOADING = b"".join(
-    pack("SCRIPT", "LOAD", script.text)
-    for script in vars(SCRIPTS).values()
-    if isinstance(script, Script)
+_ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
+#: What is said first on a line.
+_GREETING = b"".join(
+    [
+        pack("CLIENT", "ID"),
+        pack("TIME"),
+        *(pack("SCRIPT", "LOAD", script.text) for script in _ALL),
+    ]
 )
-_LOADED = sum(isinstance(script, Script) for script in vars(SCRIPTS).values())
+_GREETED = 2 + len(_ALL)
 
 
 class Talk:
@@ -89,40 +93,35 @@ class Talk:
     ) -> None:
         self._address = address
         self._on_clock = on_clock
-        self._connection: AbstractConnection | None = None
+        self._line: Line | None = None
         #: Who is told the answers that are outstanding, in order.
         self._outstanding: deque[Callable[[Any], None]] = deque()
-        self._pid = os.getpid()
         #: What the server calls this line.
         self.id: Any = None
         self.where = "?"
 
     # -- the line ------------------------------------------------------------------------------
 
-    def open(self, deadline: float) -> None:
+    def open(self, deadline: float) -> Line:
         """Connect, unless that was done.
 
         Raises:
             TimeoutError: The server did not answer by the deadline.
             ConnectionError: (kombu's) It can't be reached, or refuses.
         """
-        if self._connection is not None:
-            if self._pid == os.getpid():
-                return
+        line = self._line
+        if line is not None:
+            if line.pid == os.getpid():
+                return line
             self.abandon()
         timeout = max(deadline - monotonic(), _LEAST)
         address = self._address(deadline)
         self.where = address.where
         try:
-            connection = address.connection(timeout)
-            connection.connect()
-            self._pid = os.getpid()
-            self._connection = connection
-            connection.send_packed_command(
-                [pack("CLIENT", "ID"), pack("TIME"), _LOADING], check_health=False
-            )
-            answers = [self._next(deadline) for _ in range(2 + _LOADED)]
-        except (driver.RedisError, OSError) as exc:
+            line = self._line = Line(address, timeout)
+            line.write(_GREETING, timeout)
+            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
+        except BROKEN as exc:
             self.drop()
             raise errors.unreachable(self.where, exc) from exc
         except BaseException:
@@ -135,73 +134,51 @@ class Talk:
                 raise errors.refused(self.where, answer)
         seconds, micros = answers[1]
         self._on_clock(int(seconds) + int(micros) / 1e6)
+        return line
 
     def drop(self) -> None:
         """Close the line; what is outstanding is not answered any more."""
-        connection, self._connection = self._connection, None
+        line, self._line = self._line, None
         outstanding, self._outstanding = self._outstanding, deque()
-        if connection is not None:
-            try:
-                connection.disconnect()
-            except (driver.RedisError, OSError):
-                pass  # it was broken
+        if line is not None:
+            with contextlib.suppress(*BROKEN):
+                line.close()
         broken = ConnectionResetError("the line broke before the answer came")
         for told in outstanding:
             told(broken)
 
     def abandon(self) -> None:
         """In the child of a fork: close the descriptor and say nothing."""
-        connection, self._connection = self._connection, None
+        line, self._line = self._line, None
         self._outstanding = deque()
-        sock = getattr(connection, "_sock", None)
-        if sock is not None:
-            try:
-                os.close(sock.detach())
-            except OSError:
-                pass
-            connection._sock = None  # type: ignore[union-attr]
-
-    def fileno(self) -> int:
-        """The descriptor of the open line."""
-        sock = getattr(self._connection, "_sock", None)
-        if sock is None:
-            raise errors.unreachable(self.where, ConnectionResetError("it was closed"))
-        number: int = sock.fileno()
-        return number
+        if line is not None:
+            with contextlib.suppress(*BROKEN):
+                line.abandon()
 
     # -- words ---------------------------------------------------------------------------------
 
+    def _opened(self) -> Line:
+        line = self._line
+        if line is None:
+            raise errors.unreachable(self.where, ConnectionResetError("it was closed"))
+        return line
+
     def _write(self, data: bytes, deadline: float) -> None:
-        connection = self._connection
-        assert connection is not None
+        line = self._opened()
         try:
-            connection._sock.settimeout(max(deadline - monotonic(), _LEAST))
-            connection.send_packed_command([data], check_health=False)
-        except (driver.RedisError, OSError, AttributeError) as exc:
+            line.write(data, max(deadline - monotonic(), _LEAST))
+        except BROKEN as exc:
             self.drop()
             raise errors.unreachable(self.where, exc) from exc
         except BaseException:
             self.drop()
             raise
 
-    def _next(self, deadline: float) -> Any:
-        """The next answer; one that says no is returned, not raised."""
-        connection = self._connection
-        assert connection is not None
-        connection._sock.settimeout(max(deadline - monotonic(), _LEAST))
-        try:
-            return connection.read_response(disable_decoding=True)
-        except driver.ResponseError as exc:
-            if isinstance(exc, driver.AuthenticationError):
-                raise
-            return exc
-
     def _read(self, deadline: float) -> Any:
+        line = self._opened()
         try:
-            return self._next(deadline)
-        except (driver.RedisError, OSError, AttributeError) as exc:
-            if isinstance(exc, (driver.BusyLoadingError, driver.ReadOnlyError)):
-                return exc
+            return line.read(max(deadline - monotonic(), _LEAST))
+        except BROKEN as exc:
             self.drop()
             raise errors.unreachable(self.where, exc) from exc
         except BaseException:
@@ -238,7 +215,7 @@ class Talk:
         too late; whether there is something to read.
         """
         poll = select.poll()
-        number = self.fileno()
+        number = self._opened().fileno()
         poll.register(number, select.POLLIN)
         poll.register(wake, select.POLLIN)
         ready = poll.poll(max(until - monotonic(), 0) * 1000)

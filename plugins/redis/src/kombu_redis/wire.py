@@ -12,11 +12,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import DecodeError
-from kombu.transport.backend import Envelope
 from kombu.virtual.envelope import from_payload, to_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kombu.transport.backend import Envelope
 
 __all__ = ("TTL", "Tags", "beginning", "ended", "read")
 
@@ -36,6 +37,7 @@ class Tags:
         self._next = itertools.count(1).__next__
 
     def __call__(self) -> str:
+        """The next one."""
         if os.getpid() != self._pid:
             # The child of a fork goes on with tags of its own.
             self.__init__()  # type: ignore[misc]
