@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .options import RedisOptions
 
-__all__ = ("Address", "address_of", "database")
+__all__ = ("Address", "address_of", "database_of")
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def _by_socket(hostname: str, arguments: dict[str, Any], client: Client) -> Addr
     arguments["path"] = unquote(path)
     arguments["username"] = arguments["username"] or parts.username
     arguments["password"] = arguments["password"] or parts.password
-    db = parts.query.get("virtual_host") or client.virtual_host
-    return Address(UnixDomainSocketConnection, arguments, f"the socket {path}", database(db))
+    where = f"the socket {path}"
+    return Address(UnixDomainSocketConnection, arguments, where, database_of(client))
 
 
 def _tls_of(client: Client) -> dict[str, Any] | None:
@@ -112,6 +112,14 @@ def _tls_of(client: Client) -> dict[str, Any] | None:
     if verify == ssl.CERT_NONE:
         tls["ssl_check_hostname"] = False
     return tls
+
+
+def database_of(client: Client) -> int:
+    """The number of the database that a connection is for."""
+    hostname = client.hostname or ""
+    if hostname.startswith("socket://"):
+        return database(url_to_parts(hostname).query.get("virtual_host") or client.virtual_host)
+    return database(client.virtual_host)
 
 
 def database(virtual_host: Any) -> int:

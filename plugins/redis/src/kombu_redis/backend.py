@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import weakref
+from dataclasses import replace
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.transport.capabilities import Capabilities
 
+from .fanout import Channels, Listener
 from .keys import Keys
 from .options import RedisOptions
 from .session import RedisSession
@@ -56,8 +58,6 @@ LOOK = 1.0
 
 def capabilities_for(options: RedisOptions) -> Capabilities:
     """What a connection with these options can do."""
-    from dataclasses import replace  # once for each connection
-
     return replace(
         CAPABILITIES,
         priority_levels=len(options.priority_steps),
@@ -65,13 +65,26 @@ def capabilities_for(options: RedisOptions) -> Capabilities:
     )
 
 
+#: The same for what dead workers of kombu 5.7 held.
+LOOK_FOR_ABANDONED = 10.0
+
+
 class Schedule:
     """When to maintain the store next, in seconds of `time.monotonic`."""
 
-    __slots__ = ("next_due",)
+    __slots__ = ("_abandoned_due", "next_due")
 
     def __init__(self) -> None:
         self.next_due = 0.0
+        self._abandoned_due = 0.0
+
+    def look_for_abandoned(self) -> bool:
+        """Whether it is time to look for what dead workers of kombu 5.7 held."""
+        now = monotonic()
+        if now < self._abandoned_due:
+            return False
+        self._abandoned_due = now + LOOK_FOR_ABANDONED
+        return True
 
     def hurry(self) -> None:
         """Now: there are dead letters."""
@@ -84,10 +97,14 @@ class RedisBackend:
     Args:
         address: Says by a deadline where the server is (a sentinel has to be asked).
         options: The transport options.
+        db: The number of the database, for the names of fanout channels.
     """
 
     def __init__(
-        self, address: Callable[[float], Address], options: RedisOptions | None = None
+        self,
+        address: Callable[[float], Address],
+        options: RedisOptions | None = None,
+        db: int = 0,
     ) -> None:
         self.options = options = options or RedisOptions()
         self.address = address
@@ -102,6 +119,10 @@ class RedisBackend:
             options.highest_first,
         )
         self.schedule = Schedule()
+        self.channels = Channels(
+            options.global_keyprefix, options.fanout_prefix, options.fanout_patterns, db
+        )
+        self.listener = Listener(self)
         self.tags = Tags()
         self._name()
         #: What was claimed and not settled, by token, in the order of claiming.
@@ -141,8 +162,13 @@ class RedisBackend:
             TimeoutError: The server did not answer by the deadline.
             ConnectionError: (kombu's) It can't be reached, or refuses.
         """
-        session = RedisSession(self)
+        session = self.further_session()
         session.talk.open(deadline)
+        return session
+
+    def further_session(self) -> RedisSession:
+        """A session that is not open yet; it opens its line when it is used."""
+        session = RedisSession(self)
         self._sessions.add(session)
         return session
 
@@ -159,6 +185,7 @@ class RedisBackend:
         self.claimed.clear()
         self.expired.clear()
         self._name()
+        self.listener.forked()
         for session in list(self._sessions):
             session.forked()
 
@@ -167,6 +194,7 @@ class RedisBackend:
 
         Where the server can't be told, what was claimed comes back when its lease ends.
         """
+        self.listener.stop()
         deliveries = list(self.claimed.values())
         if not deliveries:
             return

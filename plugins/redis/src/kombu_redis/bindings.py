@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.transport.backend import Binding
 
+from .fanout import LISTENERS
 from .scripts import SCRIPTS
 from .talk import Call
 
@@ -83,9 +84,23 @@ class Bindings:
             self._member(binding),
             binding.exchange,
         )
+        if self._listens(binding):
+            self._backend.listener.add(binding.exchange, binding.destination, deadline)
+
+    def _listens(self, binding: Binding) -> bool:
+        """Whether what 5.7 publishes is to come into the queue."""
+        return (
+            not binding.to_exchange
+            and self._backend.options.fanout_interop
+            and self._backend.type_of(binding.exchange) == "fanout"
+        )
 
     def unbind(self, binding: Binding, deadline: float) -> None:
         """See `kombu.transport.backend.Topology.unbind`."""
+        if binding.destination == LISTENERS:
+            return
+        if self._listens(binding):
+            self._backend.listener.remove(binding.exchange, binding.destination)
         keys = self._backend.keys
         self._version = self._talk.run(
             deadline,
@@ -100,6 +115,7 @@ class Bindings:
 
     def forget_queue(self, queue: str, exchanges: Sequence[bytes], deadline: float) -> None:
         """Remove every binding of `exchanges` that leads to a queue."""
+        self._backend.listener.remove(None, queue)
         keys = self._backend.keys
         calls = [
             Call(
@@ -120,7 +136,11 @@ class Bindings:
         )
         self.heard(version, exchange, size)
         found: dict[tuple[str, str], Binding] = {}
-        if self._backend.type_of(exchange) != "fanout":
+        fanout = self._backend.type_of(exchange) == "fanout"
+        if fanout and theirs and self._backend.options.fanout_interop:
+            # Somebody of 5.7 listens to the channel, or did.
+            found["", LISTENERS] = Binding(exchange, LISTENERS, "")
+        elif not fanout:
             for member in sorted(theirs):
                 key, _, queue = member.decode().split(keys.separator, 2)
                 # The same one may be there with another pattern.

@@ -7,7 +7,9 @@ import redis.exceptions as driver
 from kombu.exceptions import ChannelError, RecoverableConnectionError, ResourceError
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 
-__all__ = ("refused", "unreachable")
+from .line import BROKEN
+
+__all__ = ("BROKEN", "refused", "unreachable")
 
 #: Answers of a server that is not, or is no longer, one to write to: another connection may be.
 _ELSEWHERE = (
@@ -64,7 +66,7 @@ def refused(where: str, exc: Exception) -> Exception:
     if any(word in words for word in _FORBIDDEN):
         return ChannelError(
             f"Redis at {where} does not allow this to the user ({exc}): the transport needs "
-            "EVALSHA, EVAL, SCRIPT, BRPOP, CLIENT ID, CLIENT UNBLOCK and the commands of its scripts",
+            "EVALSHA, EVAL, SCRIPT, BRPOP, CLIENT ID, CLIENT UNBLOCK and what its scripts call",
             reply_code=403,
         )
     return ChannelError(f"Redis at {where} refused a command ({exc})", reply_code=541)

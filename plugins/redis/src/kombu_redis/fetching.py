@@ -7,7 +7,9 @@ message comes, which wakes one consumer, and runs the script for that one at onc
 
 from __future__ import annotations
 
+import json
 import os
+import select
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,8 +64,6 @@ class Flight(NamedTuple):
 
 def end_of_entry(queue: str) -> str:
     """What stands behind a message in its entry in ``unacked``: exchange and queue, for 5.7."""
-    import json
-
     return f', "", {json.dumps(queue)}]'
 
 
@@ -236,8 +236,6 @@ class Fetcher:
 
     def _sleep(self, seconds: float) -> None:
         """Wait without asking for anything: no queue has room."""
-        import select
-
         poll = select.poll()
         poll.register(self._wake_up()[0], select.POLLIN)
         if poll.poll(seconds * 1000):

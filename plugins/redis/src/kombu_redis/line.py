@@ -30,7 +30,6 @@ class Line:
     def __init__(self, address: Address, timeout: float) -> None:
         # The driver has no types for what is used here.
         self._connection: Any = address.connection(timeout)
-        connect: Any = self._connection.connect
         self._connection.connect()
         self._socket: Any = self._connection._sock  # noqa: SLF001  it has no name for it
         #: The process that opened it.
@@ -50,6 +49,13 @@ class Line:
             raise
         except (driver.ResponseError, driver.BusyLoadingError, driver.ReadOnlyError) as exc:
             return exc
+
+    def all(self, timeout: float) -> list[Any]:
+        """What can be read now, at least one answer; for lines that are told without asking."""
+        answers = [self.read(timeout)]
+        while self._connection.can_read(0):
+            answers.append(self.read(timeout))
+        return answers
 
     def fileno(self) -> int:
         """Its descriptor, -1 once it is closed."""

@@ -59,6 +59,8 @@ class RedisOptions(LeaseOptions):
     fanout_prefix: bool | str = True
     #: Whether the routing key is part of the name of a fanout channel.
     fanout_patterns: bool = True
+    #: Whether fanout messages go to 5.7's consumers and come from its producers, too.
+    fanout_interop: bool = True
     #: Seconds that the server may take to answer a consumer that waits before the line counts as
     #: broken.  `None`: 5.
     socket_timeout: float | None = None

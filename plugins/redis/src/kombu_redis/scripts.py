@@ -337,6 +337,27 @@ if next[2] then out[2] = next[2] end
 return out
 """
 
+# What a worker of 5.7 took too long ago is none of our claims.
+# KEYS: unacked, index, claims.  ARGV: how old in seconds, from which place on, how many at most.
+# Returns: how many there were, ours included, then tag, entry, ...
+_ABANDONED = """
+local last = stamp(clock() - tonumber(ARGV[1]))
+local tags = call('ZRANGEBYSCORE', KEYS[2], '-inf', last, 'LIMIT', ARGV[2], ARGV[3])
+local out = {#tags}
+for _, tag in ipairs(tags) do
+  if not call('ZSCORE', KEYS[3], tag) then
+    local entry = call('HGET', KEYS[1], tag)
+    if entry then
+      out[#out + 1] = tag
+      out[#out + 1] = entry
+    else
+      call('ZREM', KEYS[2], tag)
+    end
+  end
+end
+return out
+"""
+
 # KEYS: unacked, index, claims, expiring, queues.
 # ARGV: limit, tags begin with, lease, number of queues and of lists, then the ends of the entries.
 # Returns: time, when something is due or '', then queue, tag, reason, message, ...
@@ -511,6 +532,7 @@ class SCRIPTS:
     release = Script(_COMMON, _STORE, _RELEASE)
     renew = Script(_COMMON, _RENEW)
     sweep = Script(_COMMON, _SWEEP)
+    abandoned = Script(_COMMON, _ABANDONED)
     upkeep = Script(*_QUEUES, _BOOK, _UPKEEP)
     declare = Script(*_QUEUES, _DECLARE)
     find = Script(*_QUEUES, _FIND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,13 @@ from kombu.log import get_logger
 from kombu.transport.backend import Delivery, QueueSpec, Rejected
 
 from . import errors
-from .bindings import Bindings
+from .bindings import Bindings, topic_pattern
+from .fanout import LISTENERS
 from .fetching import Fetcher, end_of_entry, message_or_raw
 from .scripts import SCRIPTS
 from .settling import Settler
 from .specs import UNDECLARED, maintained, read_spec, write_spec
-from .talk import Call
+from .talk import Call, pack
 from .wire import beginning, ended
 
 if TYPE_CHECKING:
@@ -140,19 +142,28 @@ class RedisSession:
         lists = len(keys.steps)
         begun: dict[int, bytes] = {}
         calls = []
+        commands: list[bytes] = []
         for queue, envelope in items:
             raw = begun.get(id(envelope))
             if raw is None:
                 raw = begun[id(envelope)] = beginning(envelope, backend.options.body_encoding)
             exchange = envelope.exchange
+            if queue == LISTENERS:
+                channel = backend.channels.of(exchange, envelope.routing_key)
+                commands.append(pack("PUBLISH", channel, ended(raw, backend.tags())))
+                continue
             bindings = keys.bindings(exchange)[0] if exchange else keys.version
             due = "" if envelope.not_before is None else f"{envelope.not_before:.6f}"
             place = keys.place(envelope.priority)
             args = (ended(raw, backend.tags()), place, due, lists, UNDECLARED)
             calls.append(Call(SCRIPTS.put, (keys.version, bindings, *keys.queue(queue)), args))
+        if commands:
+            # Heard by who listens just now, or by nobody.
+            self.talk.each(commands, deadline)
         rejected = []
-        answers = self.talk.scripts(calls, deadline)
-        for index, answer in enumerate(answers):
+        stored = [index for index, item in enumerate(items) if item[0] != LISTENERS]
+        answers = self.talk.scripts(calls, deadline) if calls else []
+        for index, answer in zip(stored, answers, strict=True):
             queue, envelope = items[index]
             if isinstance(answer, Exception):
                 error = errors.refused(self.talk.where, answer)
@@ -168,6 +179,14 @@ class RedisSession:
                 backend.to_maintain.add(queue)
                 backend.schedule.hurry()
         return rejected
+
+    def put_once(
+        self, queue: str, envelope: Envelope, tag: str, milliseconds: int, deadline: float
+    ) -> None:
+        """Store a message unless somebody did who was told it, too, under the same `tag`."""
+        key = f"{self._backend.keys.prefix}_kombu6.heard.{queue}.{tag}"
+        if self.talk.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
+            self.put([(queue, envelope)], deadline)
 
     def _limits_of(self, queue: str) -> str:
         text = self._backend.specs.get(queue)
@@ -195,6 +214,8 @@ class RedisSession:
         next_end = self._settler.take_back(deadline)
         soonest = _LOOK if next_end is None else min(_LOOK, next_end)
         self._delete_unused(deadline)
+        if backend.schedule.look_for_abandoned():
+            self._take_over(deadline)
         asked = self._to_look_at(queues)
         if asked and len(letters) < limit:
             found, due = self._look(asked, limit - len(letters), deadline)
@@ -251,6 +272,40 @@ class RedisSession:
             backend.claimed[delivery.token] = delivery
             letters.append(delivery)
         return letters, float(answer[1]) - now if answer[1] else None
+
+    def _take_over(self, deadline: float) -> None:
+        """Give back what dead workers of kombu 5.7 held, as its living ones do."""
+        start = 0
+        while monotonic() < deadline:
+            age = self._backend.options.visibility_timeout
+            seen, entries = self._settler.abandoned(age, start, deadline)
+            for tag, exchange, key, message in entries:
+                queue = self._queue_of(exchange, key, deadline)
+                if queue is None:
+                    logger.warning(
+                        "A worker of kombu 5.7 left a message behind that fits no queue any more: "
+                        "exchange %r, routing key %r",
+                        exchange,
+                        key,
+                    )
+                    start += 1
+                else:
+                    self._settler.return_to(queue, tag, message, deadline)
+            start += seen - len(entries)
+            if not seen:
+                return
+
+    def _queue_of(self, exchange: str, key: str, deadline: float) -> str | None:
+        """A queue that a message came from which 5.7 booked by its exchange and routing key."""
+        if not exchange:
+            return key
+        _, bindings = self._bindings.load(exchange, deadline)
+        for binding in bindings:
+            if binding.to_exchange or binding.destination == LISTENERS:
+                continue
+            if binding.routing_key == key or re.match(topic_pattern(binding.routing_key), key):
+                return binding.destination
+        return None
 
     def _delete_unused(self, deadline: float) -> None:
         """Delete the queues that nobody used for as long as their declaration says."""

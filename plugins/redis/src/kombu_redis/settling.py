@@ -34,6 +34,8 @@ _SLICE = 250
 #: How many claims that ran out are taken back at once, and how many bytes of them are read.
 _SWEPT = 100
 _SWEPT_BYTES = 1 << 18
+#: How many entries of 5.7's workers are looked at at once.
+_ABANDONED = 20
 #: A lease that ends within this counts as ended where that makes a difference (seconds).
 _DOUBT = 0.05
 #: How long who looks at what ran out has it for himself (seconds).
@@ -183,6 +185,30 @@ class Settler:
                 self._restore(entries, deadline)
             if not entries:
                 return float(next_one) - float(now) if next_one else None
+
+    def abandoned(self, age: float, start: int, deadline: float) -> tuple[int, list[Any]]:
+        """What workers of 5.7 took longer ago than `age` seconds, from the place `start` on.
+
+        Returns how many entries were looked at, and tag, exchange, routing key and message of each.
+        """
+        seen, *found = self._talk.run(
+            deadline, SCRIPTS.abandoned, self._claims, age, start, _ABANDONED
+        )
+        entries = []
+        for at in range(0, len(found), 2):
+            try:
+                message, exchange, key = json.loads(found[at + 1])
+            except ValueError:
+                continue
+            entries.append((found[at].decode(), exchange or "", key, message))
+        return seen, entries
+
+    def return_to(self, queue: str, tag: str, message: Any, deadline: float) -> None:
+        """Put what a worker of 5.7 held to the front of a queue, unless it is settled by now."""
+        keys = self._backend.keys
+        raw, priority, count = _counted(message, again=True)
+        args = (len(keys.steps), tag, raw, "f", keys.place(priority), "", count, "")
+        self._talk.run(deadline, SCRIPTS.release, [*self._claims, *keys.queue(queue)], *args)
 
     def _restore(self, entries: Sequence[tuple[Any, ...]], deadline: float) -> None:
         keys = self._backend.keys

@@ -9,7 +9,7 @@ import redis
 from kombu.virtual import Channel as VirtualChannel
 from kombu.virtual import Transport as VirtualTransport
 
-from .address import Address, address_of
+from .address import Address, address_of, database_of
 from .backend import RedisBackend
 from .options import RedisOptions, SentinelOptions, warn_of_those_without_effect
 from .sentinel import Sentinels
@@ -59,7 +59,8 @@ class Transport(VirtualTransport):
 
     def new_backend(self) -> RedisBackend:
         """The backend on the server that the URL names."""
-        backend = RedisBackend(self._address(), self.options)
+        db = database_of(self.client)
+        backend = RedisBackend(self._address(), self.options, db)
         backend.type_of = self._type_of
         return backend
 

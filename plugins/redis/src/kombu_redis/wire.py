@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Envelope
 
-__all__ = ("TTL", "Tags", "beginning", "ended", "read")
+__all__ = ("OURS", "TTL", "Tags", "beginning", "ended", "read")
+
+#: What our delivery tags begin with.
+OURS = "k6-"
 
 #: The property in which a queue's time to live is written: until when, epoch seconds.
 TTL = "x-kombu-ttl"
@@ -32,7 +35,7 @@ class Tags:
     """Makes delivery tags that nobody else makes, any thread."""
 
     def __init__(self) -> None:
-        self._begin = os.urandom(12).hex()
+        self._begin = OURS + os.urandom(12).hex()
         self._pid = os.getpid()
         self._next = itertools.count(1).__next__
 
