@@ -1,4 +1,4 @@
-"""The transport for Redis keeps its promises, on Redis and on Valkey."""
+"""The transport for Redis keeps its promises."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import flag_of
 from kombu.testing.servers import Redis
 from kombu.testing.suites import *  # noqa: F403
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kombu.transport.capabilities import Capabilities
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Redis]:
-    with Redis() as server:
-        yield server
+server = server_fixture(Redis, scope="module")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The transport for Redis keeps the contract, on Redis."""
+"""The transport for Redis keeps the contract, on Redis and on Valkey."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from contract_threads import TestThreads
 from contract_topology import TestTopology
 
 from kombu import Connection
-from kombu.testing.servers import Redis
+from kombu.testing.fixtures import need
+from kombu.testing.servers import Redis, Valkey
 from kombu_redis.address import address_of
 from kombu_redis.backend import CAPABILITIES, RedisBackend
 from kombu_redis.options import RedisOptions
@@ -64,9 +65,10 @@ class RedisStore:
         return self._backend("redis://127.0.0.1:1/0", None)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Redis]:
-    with Redis(options={"appendfsync": "no"}) as server:
+@pytest.fixture(scope="module", params=[Redis, Valkey])
+def server(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    need(request.param)
+    with request.param(options={"appendfsync": "no"}) as server:
         yield server
 
 

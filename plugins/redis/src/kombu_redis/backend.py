@@ -19,7 +19,7 @@ from .fanout import Channels, Listener
 from .keys import Keys
 from .options import RedisOptions
 from .session import RedisSession
-from .talk import Talk
+from .talk import PATIENCE, Talk
 from .wire import Tags
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class RedisBackend:
 
     def line(self) -> Talk:
         """A further line to the server, not open yet."""
-        return Talk(self.address, self.set_clock)
+        return Talk(self.address, self.set_clock, self.options.socket_timeout or PATIENCE)
 
     def open(self, role: Role, deadline: float) -> RedisSession:
         """Open a session with a line of its own.

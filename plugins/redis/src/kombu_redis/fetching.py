@@ -21,7 +21,7 @@ from kombu.transport.backend import Delivery, Envelope, Release, Wants
 
 from . import errors
 from .scripts import SCRIPTS
-from .talk import Call, pack
+from .talk import PATIENCE, Call, pack
 from .wire import read
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ logger = get_logger(__name__)
 PAUSE = 1.0
 #: How much later than asked for an answer to a wait may come before its caller goes on (seconds).
 LATE = 0.35
-#: How long an answer may be late before the line counts as broken (seconds).
-PATIENCE = 5.0
 #: How often the server is asked anew to end a wait (seconds).
 NUDGE = 0.02
 

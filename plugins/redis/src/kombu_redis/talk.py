@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from .address import Address
 
-__all__ = ("Call", "Talk", "pack")
+__all__ = ("PATIENCE", "Call", "Talk", "pack")
+
+#: How long a server may be silent before the line counts as broken (seconds).
+PATIENCE = 5.0
 
 #: Answers that may be outstanding before they are read.
 _OUTSTANDING = 512
@@ -86,16 +89,24 @@ class Talk:
     Args:
         address: Where the server is.
         on_clock: Told the server's time (epoch seconds) whenever the line is opened.
+        patience: After how many seconds of silence the line counts as broken.
     """
 
     def __init__(
-        self, address: Callable[[float], Address], on_clock: Callable[[float], None]
+        self,
+        address: Callable[[float], Address],
+        on_clock: Callable[[float], None],
+        patience: float = PATIENCE,
     ) -> None:
         self._address = address
         self._on_clock = on_clock
         self._line: Line | None = None
         #: Who is told the answers that are outstanding, in order.
         self._outstanding: deque[Callable[[Any], None]] = deque()
+        self._patience = patience
+        #: When something was asked last, and since when the server has not answered.
+        self._asked_at = 0.0
+        self._silent_since: float | None = None
         #: What the server calls this line.
         self.id: Any = None
         self.where = "?"
@@ -114,7 +125,8 @@ class Talk:
             if line.pid == os.getpid():
                 return line
             self.abandon()
-        timeout = max(deadline - monotonic(), _LEAST)
+        self._asked_at = now = monotonic()
+        timeout = max(deadline - now, _LEAST)
         address = self._address(deadline)
         self.where = address.where
         try:
@@ -122,11 +134,11 @@ class Talk:
             line.write(_GREETING, timeout)
             answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
         except BROKEN as exc:
-            self.drop()
-            raise errors.unreachable(self.where, exc) from exc
+            raise self._broken(exc) from exc
         except BaseException:
             self.drop()
             raise
+        self._silent_since = None
         self.id = answers[0]
         for answer in answers[1:]:
             if isinstance(answer, Exception):
@@ -155,6 +167,20 @@ class Talk:
             with contextlib.suppress(*BROKEN):
                 line.abandon()
 
+    def _broken(self, exc: BaseException) -> Exception:
+        """Close the line; the error to raise.
+
+        A server that is silent for long is a lost connection and not a time that is over: who waits
+        for messages would take the one for an idle queue for ever.
+        """
+        self.drop()
+        if isinstance(exc, driver.TimeoutError):
+            since = self._silent_since = self._silent_since or self._asked_at
+            if monotonic() - since >= self._patience:
+                self._silent_since = None
+                exc = ConnectionResetError(f"it was silent for {self._patience:g} s and longer")
+        return errors.unreachable(self.where, exc)
+
     # -- words ---------------------------------------------------------------------------------
 
     def _opened(self) -> Line:
@@ -165,11 +191,11 @@ class Talk:
 
     def _write(self, data: bytes, deadline: float) -> None:
         line = self._opened()
+        self._asked_at = now = monotonic()
         try:
-            line.write(data, max(deadline - monotonic(), _LEAST))
+            line.write(data, max(deadline - now, _LEAST))
         except BROKEN as exc:
-            self.drop()
-            raise errors.unreachable(self.where, exc) from exc
+            raise self._broken(exc) from exc
         except BaseException:
             self.drop()
             raise
@@ -177,10 +203,11 @@ class Talk:
     def _read(self, deadline: float) -> Any:
         line = self._opened()
         try:
-            return line.read(max(deadline - monotonic(), _LEAST))
+            answer = line.read(max(deadline - monotonic(), _LEAST))
+            self._silent_since = None
+            return answer
         except BROKEN as exc:
-            self.drop()
-            raise errors.unreachable(self.where, exc) from exc
+            raise self._broken(exc) from exc
         except BaseException:
             self.drop()
             raise

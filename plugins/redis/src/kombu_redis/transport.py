@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import redis
+import redis.exceptions as driver
 
 from kombu.virtual import Channel as VirtualChannel
 from kombu.virtual import Transport as VirtualTransport
@@ -18,10 +19,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-__all__ = ("PRIORITY_STEPS", "Channel", "SentinelChannel", "SentinelTransport", "Transport")
+__all__ = (
+    "PRIORITY_STEPS",
+    "Channel",
+    "SentinelChannel",
+    "SentinelTransport",
+    "Transport",
+    "get_redis_error_classes",
+)
 
 #: The steps that priorities are told apart by.
 PRIORITY_STEPS = [0, 3, 6, 9]
+
+
+class ErrorClasses(NamedTuple):
+    """The classes of errors that the driver raises and the transport handles."""
+
+    connection_errors: tuple[type[BaseException], ...]
+    channel_errors: tuple[type[BaseException], ...]
+
+
+def get_redis_error_classes() -> ErrorClasses:
+    """What counts as the loss of a connection, and what as the refusal of a command."""
+    return ErrorClasses(
+        (*VirtualTransport.connection_errors, driver.ConnectionError, driver.TimeoutError),
+        (*VirtualTransport.channel_errors, driver.ResponseError),
+    )
 
 
 class Channel(VirtualChannel, native=True):
