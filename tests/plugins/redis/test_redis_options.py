@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ def test_the_others_are_taken_in_silence() -> None:
 @pytest.mark.parametrize("options", [RedisOptions, SentinelOptions])
 def test_every_option_is_on_the_page(options: Any) -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for field in options.__dataclass_fields__:
-        assert f"`{field}`" in text, field
+    for field in fields(options):
+        assert f"`{field.name}`" in text, field.name
 
 
 @pytest.mark.parametrize(
