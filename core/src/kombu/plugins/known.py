@@ -35,7 +35,7 @@ KNOWN: dict[str, KnownTransport] = {
     for family in (
         _family("kombu-memory", "memory", "memory", written=True),
         _family("kombu-amqp", "amqp", "amqp", "amqps", "pyamqp", "librabbitmq", written=True),
-        _family("kombu-redis", "redis", "redis", "rediss", "sentinel"),
+        _family("kombu-redis", "redis", "redis", "rediss", "sentinel", written=True),
         _family("kombu-sqs", "sqs", "sqs", "SQS"),
         _family("kombu-mongodb", "mongodb", "mongodb"),
         _family("kombu-zookeeper", "zookeeper", "zookeeper"),

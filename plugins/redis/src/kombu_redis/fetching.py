@@ -1,0 +1,400 @@
+"""Takes messages off their queues, and waits for them.
+
+One script takes a message and books it, so that it is never only in a consumer's memory.  Who
+waits sends the wait for a bell and that script in one write: the server rings a queue's bell when a
+message comes, which wakes one consumer, and runs the script for that one at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import redis.exceptions as driver
+
+from kombu.exceptions import DecodeError
+from kombu.log import get_logger
+from kombu.transport.backend import Delivery, Envelope, Release, Wants
+
+from . import errors
+from .scripts import SCRIPTS
+from .talk import PATIENCE, Call, pack
+from .wire import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .backend import RedisBackend
+    from .talk import Talk
+
+__all__ = ("Fetcher", "end_of_entry", "message_or_raw")
+
+logger = get_logger(__name__)
+
+#: The longest that the server is asked to wait (seconds): a message of kombu 5.7 rings no bell.
+PAUSE = 1.0
+#: How much later than asked for an answer to a wait may come before its caller goes on (seconds).
+LATE = 0.35
+#: How often the server is asked anew to end a wait (seconds).
+NUDGE = 0.02
+
+
+class Prepared(NamedTuple):
+    """What depends on the set of queues and on nothing else."""
+
+    names: list[str]
+    keys: list[str]
+    bells: list[str]
+    ends: list[str]
+
+
+class Flight(NamedTuple):
+    """A fetch whose answer is awaited."""
+
+    prepared: Prepared
+    tags: str
+    asked: float
+    limits: list[int]
+
+
+def end_of_entry(queue: str) -> str:
+    """What stands behind a message in its entry in ``unacked``: exchange and queue, for 5.7."""
+    return f', "", {json.dumps(queue)}]'
+
+
+class Fetcher:
+    """Fetches for one session.
+
+    Args:
+        backend: The connection.
+        talk: The session's line.
+        settle: Gives back what came and is not wanted any more.
+    """
+
+    def __init__(
+        self,
+        backend: RedisBackend,
+        talk: Talk,
+        settle: Callable[[Sequence[Delivery], Sequence[Release], float | None], Any],
+    ) -> None:
+        self._backend = backend
+        self._talk = talk
+        self._settle = settle
+        self._wants: Wants | None = None
+        self._prepared = Prepared([], [], [], [])
+        self._turn = 0
+        #: Queues with room that were all empty at the last look, on the line that asked.
+        self._empty: list[int] | None = None
+        self._flight: Flight | None = None
+        #: What an earlier fetch asked for and did not wait for any longer.
+        self._late: list[Delivery] = []
+        self._failed: Exception | None = None
+        self._due: float | None = None
+        self._interrupted = False
+        self._wake: tuple[int, int] | None = None
+        self._helper: Talk | None = None
+
+    # -- from other threads --------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """End the wait, or the next one."""
+        self._interrupted = True
+        wake = self._wake
+        if wake is not None:
+            try:
+                os.write(wake[1], b"!")
+            except OSError:
+                pass  # full, which wakes as well, or closed just now
+
+    # -- the fetch -----------------------------------------------------------------------------
+
+    def fetch(self, wants: Wants, limit: int, deadline: float, wait: bool) -> list[Delivery]:
+        """See `kombu.transport.backend.Session.fetch`."""
+        if wants is not self._wants:
+            self._prepare(wants)
+        if self._flight is not None:
+            self._land(self._flight, deadline)
+        if self._late:
+            got = self._sort_out(wants, limit)
+            if got:
+                return got
+        limits = [min(want.limit, limit) for want in wants.values()]
+        roomy = [at for at, most in enumerate(limits) if most > 0]
+        if roomy and (not wait or self._empty != roomy or deadline <= monotonic()):
+            by = max(deadline, monotonic() + LATE)
+            got = self._ask(wants, limits, limit, roomy, by)
+            if got or not wait:
+                return got
+        while not self._interrupted:
+            left = deadline - monotonic()
+            if left <= 0:
+                return []
+            if not roomy:
+                self._sleep(left)
+                continue
+            got = self._wait(wants, limits, limit, roomy, min(left, PAUSE), deadline)
+            if got:
+                return got
+        self._interrupted = False
+        return []
+
+    def _prepare(self, wants: Wants) -> None:
+        names = list(wants)
+        groups = [self._backend.keys.queue(name) for name in names]
+        keys = self._backend.keys
+        self._prepared = Prepared(
+            names,
+            [
+                keys.unacked,
+                keys.index,
+                keys.claims,
+                keys.expiring,
+                *(key for group in groups for key in group),
+            ],
+            [group[1] for group in groups],
+            [end_of_entry(name) for name in names],
+        )
+        self._wants = wants
+        self._empty = None
+        self._due = None
+
+    def _call(
+        self, wants: Wants, limits: list[int], limit: int, after_bell: bool, tags: str
+    ) -> Call:
+        prepared = self._prepared
+        self._turn += 1
+        count = len(prepared.names)
+        return Call(
+            SCRIPTS.fetch,
+            prepared.keys,
+            [
+                limit,
+                tags,
+                self._backend.claim_seconds,
+                int(after_bell),
+                count,
+                len(self._backend.keys.steps),
+                self._turn % count,
+                *prepared.names,
+                *prepared.ends,
+                *limits,
+                *(int(want.take) for want in wants.values()),
+            ],
+        )
+
+    def _ask(
+        self, wants: Wants, limits: list[int], limit: int, roomy: list[int], deadline: float
+    ) -> list[Delivery]:
+        tags = self._backend.next_tags()
+        call = self._call(wants, limits, limit, False, tags)
+        self._empty = None
+        (answer,) = self._talk.scripts([call], deadline)
+        if isinstance(answer, Exception):
+            raise errors.refused(self._talk.where, answer)
+        return self._taken(self._prepared, tags, limits, roomy, answer)
+
+    def _taken(
+        self, prepared: Prepared, tags: str, limits: list[int], roomy: list[int], answer: list[Any]
+    ) -> list[Delivery]:
+        """The deliveries in the answer of the script."""
+        backend = self._backend
+        now = float(answer[0])
+        backend.set_clock(now)
+        self._due = monotonic() + float(answer[1]) - now if answer[1] else None
+        deliveries: list[Delivery] = []
+        until = now + backend.claim_seconds
+        expired = False
+        for n, at in enumerate(range(2, len(answer), 3), 1):
+            queue = prepared.names[answer[at]]
+            limits[answer[at]] -= 1
+            envelope = message_or_raw(answer[at + 2])
+            taken = bool(answer[at + 1])
+            tag = f"{tags}{n:06x}"
+            held_until = until if backend.lease is not None and not taken else None
+            delivery = Delivery(queue, tag, envelope, envelope.count, taken, held_until)
+            if not taken:
+                backend.claimed[tag] = delivery
+            if envelope.expires_at is not None and envelope.expires_at <= now:
+                if not taken:
+                    delivery.dead = "expired"
+                    backend.expired.append(delivery)
+                expired = True
+                continue
+            deliveries.append(delivery)
+        if expired:
+            backend.schedule.hurry()
+        elif len(answer) == 2:
+            self._empty = roomy
+        return deliveries
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait without asking for anything: no queue has room."""
+        poll = select.poll()
+        poll.register(self._wake_up()[0], select.POLLIN)
+        if poll.poll(seconds * 1000):
+            self._silence()
+
+    def _wait(
+        self,
+        wants: Wants,
+        limits: list[int],
+        limit: int,
+        roomy: list[int],
+        seconds: float,
+        deadline: float,
+    ) -> list[Delivery]:
+        now = monotonic()
+        if self._due is not None:
+            seconds = min(seconds, self._due - now)
+        if seconds <= 0.002:
+            return self._ask(wants, limits, limit, roomy, max(deadline, now + LATE))
+        tags = self._backend.next_tags()
+        bells = [self._prepared.bells[at] for at in roomy]
+        call = self._call(wants, limits, limit, True, tags)
+        self._empty = None
+        self._wake_up()
+        self._flight = flight = Flight(self._prepared, tags, now, limits)
+        self._failed = None
+
+        def landed(answer: Any) -> None:
+            self._flight = None
+            if isinstance(answer, ConnectionResetError):
+                return  # told to who reads
+            if isinstance(answer, Exception):
+                self._failed = answer
+                return
+            self._late = self._taken(flight.prepared, tags, limits, roomy, answer)
+
+        if self._talk.outstanding:
+            # What comes next on the line is then the end of the wait.
+            self._talk.collect(max(deadline, now + LATE))
+        self._talk.tell(
+            [pack("BRPOP", *bells, f"{seconds:.3f}"), call.packed()],
+            [lambda _: None, landed],
+            now + seconds + LATE,
+        )
+        self._land(flight, min(now + seconds, deadline))
+        failed = self._take_failure()
+        if failed is not None:
+            if not isinstance(failed, driver.NoScriptError):
+                raise errors.refused(self._talk.where, failed)
+            # Asked anew, with its text.
+            return self._ask(wants, limits, limit, roomy, max(deadline, now + LATE))
+        got, self._late = self._late, []
+        return got
+
+    def _land(self, flight: Flight, deadline: float) -> None:
+        """Wait for the answer to a wait that is under way, a little longer than it was to take.
+
+        What comes later is given to the next fetch.
+        """
+        talk = self._talk
+        wake, _ = self._wake_up()
+        late = max(deadline, monotonic()) + LATE
+        nudged = 0.0
+        while self._flight is not None:
+            now = monotonic()
+            if now >= late:
+                patience = self._backend.options.socket_timeout or PATIENCE
+                if now > flight.asked + PAUSE + patience:
+                    talk.drop()
+                    raise errors.unreachable(
+                        talk.where, ConnectionResetError(f"no answer for {patience:g} s")
+                    )
+                return
+            if self._interrupted and now >= nudged + NUDGE:
+                self._nudge(late)
+                nudged = now
+            until = min(late, now + NUDGE) if self._interrupted else late
+            if talk.arrived(wake, until):
+                # The fetch runs at once when the wait is over.
+                talk.collect(monotonic() + PATIENCE)
+            elif self._interrupted:
+                self._silence()
+
+    def _take_failure(self) -> Exception | None:
+        failed, self._failed = self._failed, None
+        return failed
+
+    def _nudge(self, deadline: float) -> None:
+        """Have the server end the wait; it may not have begun yet, so this is repeated."""
+        if self._helper is None:
+            self._helper = self._backend.line()
+        late = min(deadline, monotonic() + LATE)
+        try:
+            self._helper.command(late, "CLIENT", "UNBLOCK", self._talk.id)
+        except Exception:
+            # It ends by itself within a second.
+            logger.debug("a wait could not be ended", exc_info=True)
+
+    def _sort_out(self, wants: Wants, limit: int) -> list[Delivery]:
+        """What an earlier fetch brought late: wanted still, or on its way back."""
+        late, self._late = self._late, []
+        got: list[Delivery] = []
+        back: list[Release] = []
+        room = {name: want.limit for name, want in wants.items()}
+        for delivery in late:
+            if delivery.token not in self._backend.claimed and not delivery.taken:
+                continue
+            if len(got) < limit and room.get(delivery.queue, 0) > 0:
+                room[delivery.queue] -= 1
+                got.append(delivery)
+            elif not delivery.taken:
+                back.append(Release(delivery, count=False))
+            else:
+                got.append(delivery)
+        if back:
+            self._settle((), back, None)
+        return got
+
+    # -- the descriptor that wakes -------------------------------------------------------------
+
+    def _wake_up(self) -> tuple[int, int]:
+        if self._wake is None:
+            self._wake = os.pipe()
+            for fd in self._wake:
+                os.set_blocking(fd, False)
+            if self._interrupted:
+                os.write(self._wake[1], b"!")
+        return self._wake
+
+    def _silence(self) -> None:
+        if self._wake is not None:
+            try:
+                while len(os.read(self._wake[0], 64)) == 64:
+                    pass
+            except BlockingIOError:
+                pass
+
+    def close(self) -> None:
+        """Give back what came late, and close what wakes."""
+        back = [Release(d, count=False) for d in self._late if not d.taken]
+        self._late = []
+        if back:
+            self._settle((), back, None)
+        self.forked()
+
+    def forked(self) -> None:
+        """Close the descriptors."""
+        wake, self._wake = self._wake, None
+        for fd in wake or ():
+            os.close(fd)
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.drop()
+        self._flight = None
+        self._late = []
+
+
+def message_or_raw(raw: bytes) -> Envelope:
+    """A message; what is none comes as it is, so that somebody sees it and can drop it."""
+    try:
+        return read(raw)
+    except DecodeError as exc:
+        logger.warning("delivered as it is: %s", exc)
+        return Envelope(raw, "application/data", "binary", {}, {}, "", "")

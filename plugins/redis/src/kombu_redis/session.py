@@ -1,0 +1,335 @@
+"""A session on Redis: one line to the server, and what can be asked on it."""
+
+from __future__ import annotations
+
+import re
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from kombu.exceptions import PublishRefused
+from kombu.log import get_logger
+from kombu.transport.backend import Delivery, QueueSpec, Rejected
+
+from . import errors
+from .bindings import Bindings, topic_pattern
+from .fanout import LISTENERS
+from .fetching import Fetcher, end_of_entry, message_or_raw
+from .scripts import SCRIPTS
+from .settling import Settler
+from .specs import UNDECLARED, maintained, read_spec, write_spec
+from .talk import Call, pack
+from .wire import beginning, ended
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kombu.transport.backend import Envelope, Wants
+
+    from .backend import RedisBackend
+
+__all__ = ("RedisSession",)
+
+logger = get_logger(__name__)
+
+#: Milliseconds for which it is remembered that a queue was deleted, so that what somebody still
+#: holds of it does not bring it back.
+_REMEMBERED = 600_000
+#: Seconds between two looks at the store.
+_LOOK = 1.0
+#: The least time between two looks (seconds).
+_BREATH = 0.02
+
+
+class RedisSession:
+    """One line of work with the store.
+
+    Args:
+        backend: The connection that it belongs to.
+    """
+
+    def __init__(self, backend: RedisBackend) -> None:
+        self._backend = backend
+        self.talk = backend.line()
+        self._settler = Settler(backend, self.talk)
+        self._fetcher = Fetcher(backend, self.talk, self._settler.settle)
+        self._bindings = Bindings(backend, self.talk)
+        #: Tells when there is something to maintain.
+        self.schedule = backend.schedule
+        self.settle = self._settler.settle
+        self.renew = self._settler.renew
+        self.bind = self._bindings.bind
+        self.unbind = self._bindings.unbind
+        self.load = self._bindings.load
+        self.fresh = self._bindings.fresh
+        self.interrupt = self._fetcher.interrupt
+
+    # -- queues --------------------------------------------------------------------------------
+
+    def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
+        """Write the declaration unless there is one."""
+        keys = self._backend.keys
+        wanted = write_spec(spec)
+        while True:
+            text, ready, expired = self.talk.run(
+                deadline,
+                SCRIPTS.declare,
+                [keys.expiring, *keys.queue(spec.name)],
+                len(keys.steps),
+                spec.name,
+                wanted,
+            )
+            if not expired:
+                return self._seen(spec.name, text.decode()), ready
+            self._delete(spec.name, deadline, only_expired=True)
+
+    def _seen(self, name: str, text: str) -> QueueSpec:
+        self._backend.specs[name] = text
+        return read_spec(name, text)
+
+    def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
+        """The queue as it stands; one of 5.7's is there while it has messages."""
+        keys = self._backend.keys
+        text, ready, expired = self.talk.run(
+            deadline, SCRIPTS.find, [keys.expiring, *keys.queue(name)], len(keys.steps), name
+        )
+        if expired:
+            self._delete(name, deadline, only_expired=True)
+        return (self._seen(name, text.decode()), ready) if text else None
+
+    def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
+        """Delete the queue, its messages and the bindings to it."""
+        count = self._delete(name, deadline, if_empty=if_empty)
+        return None if count < 0 else count
+
+    def _delete(
+        self, name: str, deadline: float, if_empty: bool = False, only_expired: bool = False
+    ) -> int:
+        keys = self._backend.keys
+        count, *exchanges = self.talk.run(
+            deadline,
+            SCRIPTS.delete,
+            [keys.expiring, keys.bound(name), *keys.queue(name)],
+            len(keys.steps),
+            name,
+            int(if_empty),
+            int(only_expired),
+            _REMEMBERED,
+        )
+        if count >= 0:
+            self._backend.specs.pop(name, None)
+            self._backend.to_maintain.discard(name)
+            self._bindings.forget_queue(name, exchanges, deadline)
+        return int(count)
+
+    def size(self, name: str, deadline: float) -> int:
+        """Number of ready messages."""
+        found = self.find_queue(name, deadline)
+        return 0 if found is None else found[1]
+
+    def purge(self, name: str, deadline: float) -> int:
+        """Drop the ready messages."""
+        keys = self._backend.keys
+        return int(self.talk.run(deadline, SCRIPTS.purge, keys.queue(name), len(keys.steps)))
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
+        """Store messages, all in one write."""
+        if not items:
+            return ()
+        backend = self._backend
+        keys = backend.keys
+        lists = len(keys.steps)
+        begun: dict[int, bytes] = {}
+        calls = []
+        commands: list[bytes] = []
+        for queue, envelope in items:
+            raw = begun.get(id(envelope))
+            if raw is None:
+                raw = begun[id(envelope)] = beginning(envelope, backend.options.body_encoding)
+            exchange = envelope.exchange
+            if queue == LISTENERS:
+                channel = backend.channels.of(exchange, envelope.routing_key)
+                commands.append(pack("PUBLISH", channel, ended(raw, backend.tags())))
+                continue
+            bindings = keys.bindings(exchange)[0] if exchange else keys.version
+            due = "" if envelope.not_before is None else f"{envelope.not_before:.6f}"
+            place = keys.place(envelope.priority)
+            args = (ended(raw, backend.tags()), place, due, lists, UNDECLARED)
+            calls.append(Call(SCRIPTS.put, (keys.version, bindings, *keys.queue(queue)), args))
+        if commands:
+            # Heard by who listens just now, or by nobody.
+            self.talk.each(commands, deadline)
+        rejected = []
+        stored = [index for index, item in enumerate(items) if item[0] != LISTENERS]
+        answers = self.talk.scripts(calls, deadline) if calls else []
+        for index, answer in zip(stored, answers, strict=True):
+            queue, envelope = items[index]
+            if isinstance(answer, Exception):
+                error = errors.refused(self.talk.where, answer)
+                if len(items) == 1:
+                    raise error
+                rejected.append(Rejected(index, error))
+                continue
+            version, size, refused, died = answer
+            self._bindings.heard(version, envelope.exchange, size)
+            if refused:
+                rejected.append(Rejected(index, PublishRefused(queue, self._limits_of(queue))))
+            if died:
+                backend.to_maintain.add(queue)
+                backend.schedule.hurry()
+        return rejected
+
+    def put_once(
+        self, queue: str, envelope: Envelope, tag: str, milliseconds: int, deadline: float
+    ) -> None:
+        """Store a message unless somebody did who was told it, too, under the same `tag`."""
+        key = f"{self._backend.keys.prefix}_kombu6.heard.{queue}.{tag}"
+        if self.talk.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
+            self.put([(queue, envelope)], deadline)
+
+    def _limits_of(self, queue: str) -> str:
+        text = self._backend.specs.get(queue)
+        if text is None:
+            return "its declaration limits it"
+        spec = read_spec(queue, text)
+        return f"max_length={spec.max_length}, max_length_bytes={spec.max_length_bytes}"
+
+    def fetch(
+        self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
+    ) -> list[Delivery]:
+        """Claim messages in one step, or wait for the first."""
+        return self._fetcher.fetch(wants, limit, deadline, wait)
+
+    # -- what somebody has to do ---------------------------------------------------------------
+
+    def maintain(
+        self, queues: Sequence[str], limit: int, deadline: float
+    ) -> tuple[Sequence[Delivery], float | None]:
+        """Take back what ran out, promote, expire, and hand out dead letters."""
+        backend = self._backend
+        letters: list[Delivery] = []
+        while backend.expired and len(letters) < limit:
+            letters.append(backend.expired.pop(0))
+        next_end = self._settler.take_back(deadline)
+        soonest = _LOOK if next_end is None else min(_LOOK, next_end)
+        self._delete_unused(deadline)
+        if backend.schedule.look_for_abandoned():
+            self._take_over(deadline)
+        asked = self._to_look_at(queues)
+        if asked and len(letters) < limit:
+            found, due = self._look(asked, limit - len(letters), deadline)
+            letters += found
+            if due is not None:
+                soonest = min(soonest, due)
+        wait = 0.0 if len(letters) >= limit else max(soonest, _BREATH)
+        backend.schedule.next_due = monotonic() + wait
+        return letters, wait
+
+    def _to_look_at(self, queues: Sequence[str]) -> list[str]:
+        """Those with options, or of which something was told."""
+        backend = self._backend
+        told, backend.to_maintain = backend.to_maintain, set()
+        specs = backend.specs
+        return [*told, *(q for q in queues if q not in told and maintained(specs.get(q, "o")))]
+
+    def _look(
+        self, queues: Sequence[str], limit: int, deadline: float
+    ) -> tuple[list[Delivery], float | None]:
+        backend = self._backend
+        keys = backend.keys
+        answer = self.talk.run(
+            deadline,
+            SCRIPTS.upkeep,
+            [
+                keys.unacked,
+                keys.index,
+                keys.claims,
+                keys.expiring,
+                *(key for queue in queues for key in keys.queue(queue)),
+            ],
+            limit,
+            backend.next_tags(),
+            backend.claim_seconds,
+            len(queues),
+            len(keys.steps),
+            *(end_of_entry(queue) for queue in queues),
+        )
+        now = float(answer[0])
+        until = None if backend.lease is None else now + backend.lease
+        letters = []
+        for at in range(2, len(answer), 4):
+            place, tag, reason, raw = answer[at : at + 4]
+            envelope = message_or_raw(raw)
+            delivery = Delivery(
+                queues[place],
+                tag.decode(),
+                envelope,
+                envelope.count,
+                lease_until=until,
+                dead=reason.decode(),
+            )
+            backend.claimed[delivery.token] = delivery
+            letters.append(delivery)
+        return letters, float(answer[1]) - now if answer[1] else None
+
+    def _take_over(self, deadline: float) -> None:
+        """Give back what dead workers of kombu 5.7 held, as its living ones do."""
+        start = 0
+        while monotonic() < deadline:
+            age = self._backend.options.visibility_timeout
+            seen, entries = self._settler.abandoned(age, start, deadline)
+            for tag, exchange, key, message in entries:
+                queue = self._queue_of(exchange, key, deadline)
+                if queue is None:
+                    logger.warning(
+                        "A worker of kombu 5.7 left a message behind that fits no queue any more: "
+                        "exchange %r, routing key %r",
+                        exchange,
+                        key,
+                    )
+                    start += 1
+                else:
+                    self._settler.return_to(queue, tag, message, deadline)
+            start += seen - len(entries)
+            if not seen:
+                return
+
+    def _queue_of(self, exchange: str, key: str, deadline: float) -> str | None:
+        """A queue that a message came from which 5.7 booked by its exchange and routing key."""
+        if not exchange:
+            return key
+        _, bindings = self._bindings.load(exchange, deadline)
+        for binding in bindings:
+            if binding.to_exchange or binding.destination == LISTENERS:
+                continue
+            if binding.routing_key == key or re.match(topic_pattern(binding.routing_key), key):
+                return binding.destination
+        return None
+
+    def _delete_unused(self, deadline: float) -> None:
+        """Delete the queues that nobody used for as long as their declaration says."""
+        now = f"{self._backend.now():.6f}"
+        expiring = self._backend.keys.expiring
+        for name in self.talk.command(
+            deadline, "ZRANGEBYSCORE", expiring, "-inf", now, "LIMIT", 0, 100
+        ):
+            self._delete(name.decode(), deadline, only_expired=True)
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def close(self, deadline: float) -> None:
+        """Read what is outstanding and close the line."""
+        try:
+            self._fetcher.close()
+            if self.talk.outstanding:
+                lost = self.settle((), (), deadline)
+                if lost:
+                    logger.warning("%d message(s) were settled after their claim ended", len(lost))
+        finally:
+            self.talk.drop()
+
+    def forked(self) -> None:
+        """In the child of a fork: close the descriptors."""
+        self.talk.abandon()
+        self._fetcher.forked()

@@ -1,0 +1,303 @@
+"""One connection to the server: commands are written, and answers read, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import redis.exceptions as driver
+
+from . import errors
+from .line import BROKEN, Line
+from .scripts import SCRIPTS, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .address import Address
+
+__all__ = ("PATIENCE", "Call", "Talk", "pack")
+
+#: How long a server may be silent before the line counts as broken (seconds).
+PATIENCE = 5.0
+
+#: Answers that may be outstanding before they are read.
+_OUTSTANDING = 512
+
+#: The least time in which an answer is waited for (seconds).
+_LEAST = 0.25
+
+#: How long an answer may take that nobody waits for (seconds).
+_UNHURRIED = 30.0
+
+
+def pack(*words: Any) -> bytes:
+    """A command as it travels: text, bytes or numbers."""
+    out = [b"*%d\r\n" % len(words)]
+    for word in words:
+        kind = word.__class__
+        if kind is bytes:
+            raw = word
+        elif kind is str:
+            raw = word.encode()
+        elif kind is float:
+            raw = b"%.6f" % word
+        else:
+            raw = str(word).encode()
+        out.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+    return b"".join(out)
+
+
+class Call(NamedTuple):
+    """A script to be run."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+    def packed(self) -> bytes:
+        """By the name that the server has for it."""
+        return pack("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+
+    def in_full(self) -> bytes:
+        """With its text, for a server that forgot it."""
+        return pack("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+
+
+_ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
+#: What is said first on a line.
+_GREETING = b"".join(
+    [
+        pack("CLIENT", "ID"),
+        pack("TIME"),
+        *(pack("SCRIPT", "LOAD", script.text) for script in _ALL),
+    ]
+)
+_GREETED = 2 + len(_ALL)
+
+
+class Talk:
+    """A line to the server, opened when it is needed and again after it broke.
+
+    Used by one thread at a time.  What goes wrong on the way breaks the line: the error is raised
+    to whoever talks, and the next command opens a new one.
+
+    Args:
+        address: Where the server is.
+        on_clock: Told the server's time (epoch seconds) whenever the line is opened.
+        patience: After how many seconds of silence the line counts as broken.
+    """
+
+    def __init__(
+        self,
+        address: Callable[[float], Address],
+        on_clock: Callable[[float], None],
+        patience: float = PATIENCE,
+    ) -> None:
+        self._address = address
+        self._on_clock = on_clock
+        self._line: Line | None = None
+        #: Who is told the answers that are outstanding, in order.
+        self._outstanding: deque[Callable[[Any], None]] = deque()
+        self._patience = patience
+        #: When something was asked last, and since when the server has not answered.
+        self._asked_at = 0.0
+        self._silent_since: float | None = None
+        #: What the server calls this line.
+        self.id: Any = None
+        self.where = "?"
+
+    # -- the line ------------------------------------------------------------------------------
+
+    def open(self, deadline: float) -> Line:
+        """Connect, unless that was done.
+
+        Raises:
+            TimeoutError: The server did not answer by the deadline.
+            ConnectionError: (kombu's) It can't be reached, or refuses.
+        """
+        line = self._line
+        if line is not None:
+            if line.pid == os.getpid():
+                return line
+            self.abandon()
+        self._asked_at = now = monotonic()
+        timeout = max(deadline - now, _LEAST)
+        address = self._address(deadline)
+        self.where = address.where
+        try:
+            line = self._line = Line(address, timeout)
+            line.write(_GREETING, timeout)
+            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
+        except BROKEN as exc:
+            raise self._broken(exc) from exc
+        except BaseException:
+            self.drop()
+            raise
+        self._silent_since = None
+        self.id = answers[0]
+        for answer in answers[1:]:
+            if isinstance(answer, Exception):
+                self.drop()
+                raise errors.refused(self.where, answer)
+        seconds, micros = answers[1]
+        self._on_clock(int(seconds) + int(micros) / 1e6)
+        return line
+
+    def drop(self) -> None:
+        """Close the line; what is outstanding is not answered any more."""
+        line, self._line = self._line, None
+        outstanding, self._outstanding = self._outstanding, deque()
+        if line is not None:
+            with contextlib.suppress(*BROKEN):
+                line.close()
+        broken = ConnectionResetError("the line broke before the answer came")
+        for told in outstanding:
+            told(broken)
+
+    def abandon(self) -> None:
+        """In the child of a fork: close the descriptor and say nothing."""
+        line, self._line = self._line, None
+        self._outstanding = deque()
+        if line is not None:
+            with contextlib.suppress(*BROKEN):
+                line.abandon()
+
+    def _broken(self, exc: BaseException) -> Exception:
+        """Close the line; the error to raise.
+
+        A server that is silent for long is a lost connection and not a time that is over: who waits
+        for messages would take the one for an idle queue for ever.
+        """
+        self.drop()
+        if isinstance(exc, driver.TimeoutError):
+            since = self._silent_since = self._silent_since or self._asked_at
+            if monotonic() - since >= self._patience:
+                self._silent_since = None
+                exc = ConnectionResetError(f"it was silent for {self._patience:g} s and longer")
+        return errors.unreachable(self.where, exc)
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def _opened(self) -> Line:
+        line = self._line
+        if line is None:
+            raise errors.unreachable(self.where, ConnectionResetError("it was closed"))
+        return line
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        line = self._opened()
+        self._asked_at = now = monotonic()
+        try:
+            line.write(data, max(deadline - now, _LEAST))
+        except BROKEN as exc:
+            raise self._broken(exc) from exc
+        except BaseException:
+            self.drop()
+            raise
+
+    def _read(self, deadline: float) -> Any:
+        line = self._opened()
+        try:
+            answer = line.read(max(deadline - monotonic(), _LEAST))
+            self._silent_since = None
+            return answer
+        except BROKEN as exc:
+            raise self._broken(exc) from exc
+        except BaseException:
+            self.drop()
+            raise
+
+    def collect(self, deadline: float, leave: int = 0) -> None:
+        """Read the answers that are outstanding, but for the last `leave`."""
+        while len(self._outstanding) > leave:
+            answer = self._read(deadline)
+            self._outstanding.popleft()(answer)
+
+    def tell(
+        self,
+        commands: Sequence[bytes],
+        told: Sequence[Callable[[Any], None]],
+        deadline: float | None,
+    ) -> None:
+        """Write commands; the answers are handed to `told` when somebody reads them."""
+        by = monotonic() + _UNHURRIED if deadline is None else deadline
+        self.open(by)
+        if len(self._outstanding) > _OUTSTANDING:
+            self.collect(by, _OUTSTANDING // 2)
+        self._write(b"".join(commands), by)
+        self._outstanding.extend(told)
+
+    def again(self, command: bytes, told: Callable[[Any], None]) -> None:
+        """Write a command once more, from within `told`."""
+        self._write(command, monotonic() + _UNHURRIED)
+        self._outstanding.append(told)
+
+    def arrived(self, wake: int, until: float) -> bool:
+        """Wait until there is something to read, or `wake` (a descriptor) is readable, or it is
+        too late; whether there is something to read.
+        """
+        poll = select.poll()
+        number = self._opened().fileno()
+        poll.register(number, select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        ready = poll.poll(max(until - monotonic(), 0) * 1000)
+        return any(fd == number for fd, _ in ready)
+
+    @property
+    def outstanding(self) -> int:
+        """How many answers are."""
+        return len(self._outstanding)
+
+    # -- commands ------------------------------------------------------------------------------
+
+    def command(self, deadline: float, *words: Any) -> Any:
+        """Send one command and return its answer; raises what the server refuses."""
+        return self.each([pack(*words)], deadline)[0]
+
+    def run(self, deadline: float, script: Script, keys: Sequence[str], *args: Any) -> Any:
+        """Run one script and return its answer; raises what the server refuses."""
+        (answer,) = self.scripts([Call(script, keys, args)], deadline)
+        if isinstance(answer, Exception):
+            raise errors.refused(self.where, answer)
+        return answer
+
+    def checked(self, calls: Sequence[Call], deadline: float) -> list[Any]:
+        """Run scripts in one write and return their answers; raises the first refusal."""
+        answers = self.scripts(calls, deadline)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise errors.refused(self.where, answer)
+        return answers
+
+    def each(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
+        """Send commands in one write and return their answers; raises the first refusal."""
+        answers = self._ask(commands, deadline)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise errors.refused(self.where, answer)
+        return answers
+
+    def scripts(self, calls: Sequence[Call], deadline: float) -> list[Any]:
+        """Run scripts in one write; an answer may be an exception of the driver's."""
+        answers = self._ask([call.packed() for call in calls], deadline)
+        again = [
+            at for at, answer in enumerate(answers) if isinstance(answer, driver.NoScriptError)
+        ]
+        if again:
+            # The server was started anew, or told to forget its scripts.
+            full = self._ask([calls[at].in_full() for at in again], deadline)
+            for at, answer in zip(again, full, strict=True):
+                answers[at] = answer
+        return answers
+
+    def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
+        self.open(deadline)
+        if self._outstanding:
+            self.collect(deadline)
+        self._write(b"".join(commands), deadline)
+        return [self._read(deadline) for _ in commands]

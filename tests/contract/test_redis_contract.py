@@ -1,0 +1,77 @@
+"""The transport for Redis keeps the contract, on Redis and on Valkey."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from contract_connection import TestConnection
+from contract_envelopes import TestEnvelopes
+from contract_fetch import TestFetching
+from contract_leases import TestLeases
+from contract_queues import TestQueues
+from contract_settle import TestSettling
+from contract_threads import TestThreads
+from contract_topology import TestTopology
+
+from kombu import Connection
+from kombu.testing.fixtures import need
+from kombu.testing.servers import Redis, Valkey
+from kombu_redis.address import address_of
+from kombu_redis.backend import CAPABILITIES, RedisBackend
+from kombu_redis.options import RedisOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = (
+    "TestConnection",
+    "TestEnvelopes",
+    "TestFetching",
+    "TestLeases",
+    "TestQueues",
+    "TestSettling",
+    "TestThreads",
+    "TestTopology",
+)
+
+_numbers = itertools.count()
+
+
+class RedisStore:
+    capabilities = CAPABILITIES
+    volume = 4_000
+    many_queues = 100
+    busy_fetch_within = 0.02
+    shortest_lease = 0.5
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._prefix = f"contract-{next(_numbers)}."
+
+    def _backend(self, url: str, lease: float | None) -> RedisBackend:
+        options = RedisOptions(lease=lease or 30.0, global_keyprefix=self._prefix)
+        address = address_of(Connection(url), options)
+        return RedisBackend(lambda _: address, options)
+
+    def backend(self, *, lease: float | None = None) -> RedisBackend:
+        return self._backend(self._url, lease)
+
+    def connection(self) -> Connection:
+        return Connection(self._url, transport_options={"global_keyprefix": self._prefix})
+
+    def unreachable(self) -> RedisBackend:
+        return self._backend("redis://127.0.0.1:1/0", None)
+
+
+@pytest.fixture(scope="module", params=[Redis, Valkey])
+def server(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    need(request.param)
+    with request.param(options={"appendfsync": "no"}) as server:
+        yield server
+
+
+@pytest.fixture
+def store(server: Redis) -> RedisStore:
+    return RedisStore(server.url)

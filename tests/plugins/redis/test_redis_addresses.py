@@ -1,0 +1,189 @@
+"""Every form of URL leads to the server: TCP, TLS, unix socket, users, databases, sentinels."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kombu import Connection
+from kombu.exceptions import ConnectionError as BrokerConnectionError
+from kombu.exceptions import KombuError, RecoverableConnectionError
+from kombu.testing.fixtures import server_fixture
+from kombu.testing.kit import wait_until
+from kombu.testing.servers import Redis
+from kombu.testing.servers.base import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+secured = server_fixture(
+    Redis, lambda: Redis(tls=True, users={"alice": "s%c/r@t", "bob": "x"}), scope="module"
+)
+
+
+def works(url: str, **options: Any) -> None:
+    """A message goes there and comes back."""
+    name = f"address-{uuid.uuid4().hex[:8]}"
+    with Connection(url, **options) as connection:
+        queue = connection.SimpleQueue(name)
+        queue.put("m")
+        message = queue.get(timeout=5)
+        assert message.payload == "m"
+        message.ack()
+        queue.close()
+
+
+def test_by_tcp_with_a_user(secured: Redis) -> None:
+    works(secured.url)
+
+
+def test_by_a_unix_socket(secured: Redis) -> None:
+    works(secured.socket_url)
+
+
+def test_by_tls_that_is_verified(secured: Redis) -> None:
+    works(secured.tls_url)
+
+
+def test_by_tls_that_the_arguments_describe(secured: Redis) -> None:
+    plain = f"redis://alice:s%25c%2Fr%40t@localhost:{secured.tls_port}/0"
+    works(plain, ssl={"ssl_ca_certs": str(secured.certificates.authority)})
+
+
+def test_rediss_verifies_unless_it_is_told_not_to(secured: Redis) -> None:
+    url = f"rediss://alice:s%25c%2Fr%40t@127.0.0.1:{secured.tls_port}/0"
+    with Connection(url) as connection, pytest.raises(RecoverableConnectionError) as caught:
+        connection.connect()
+    assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value)
+    works(f"{url}?ssl_cert_reqs=none")
+
+
+def test_a_wrong_password_is_told_and_not_shown(secured: Redis) -> None:
+    url = f"redis://alice:wr0ng@127.0.0.1:{secured.port}/0"
+    with Connection(url) as connection, pytest.raises(BrokerConnectionError) as caught:
+        connection.connect()
+    assert f"127.0.0.1:{secured.port}" in str(caught.value)
+    assert "wr0ng" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["path", "query"])
+def test_databases_are_apart(secured: Redis, form: str) -> None:
+    name = f"db-{uuid.uuid4().hex[:8]}"
+    if form == "path":
+        first, second = secured.url, secured.url.removesuffix("0") + "1"
+    else:
+        first, second = secured.socket_url, f"{secured.socket_url}?virtual_host=1"
+    with Connection(first) as here, Connection(second) as there:
+        here.SimpleQueue(name).put("m")
+        assert there.SimpleQueue(name).qsize() == 0
+        assert here.SimpleQueue(name).qsize() == 1
+        here.SimpleQueue(name).clear()
+
+
+def test_nobody_there_is_told_in_time_with_host_and_port() -> None:
+    began = time.monotonic()
+    with (
+        Connection("redis://127.0.0.1:1/0", connect_timeout=1) as connection,
+        pytest.raises(RecoverableConnectionError) as caught,
+    ):
+        connection.connect()
+    assert "127.0.0.1:1" in str(caught.value)
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_database_that_is_no_number_is_refused() -> None:
+    with Connection("redis://127.0.0.1:1/zero") as connection, pytest.raises(ValueError) as caught:
+        connection.connect()
+    assert "wanted is a number" in str(caught.value)
+
+
+class Sentinel(Redis):
+    """A sentinel that watches one server."""
+
+    name = "Sentinel"
+
+    def __init__(self, watched: Redis) -> None:
+        super().__init__()
+        self._watched = watched
+
+    def prepare(self) -> None:
+        (self.folder / "server.conf").write_text(
+            f"bind {self.host}\nport {self.port}\ndir {self.folder}\n"
+            f"sentinel monitor mine {self._watched.host} {self._watched.port} 1\n"
+            "sentinel down-after-milliseconds mine 500\n"
+            "sentinel failover-timeout mine 3000\n"
+        )
+
+    def command(self, program: Path) -> Sequence[str]:
+        return [str(program), str(self.folder / "server.conf"), "--sentinel"]
+
+    def answers(self) -> bool:
+        return ask((self.host, self.port), b"PING\r\n").startswith(b"+PONG")
+
+    @property
+    def url(self) -> str:
+        return f"sentinel://{self.host}:{self.port}"
+
+
+@pytest.fixture(scope="module")
+def watched(secured: Redis) -> Iterator[tuple[Redis, Sentinel]]:
+    with Redis(options={"repl-diskless-sync-delay": "0"}) as master:
+        replica = Redis(options={"replicaof": f"{master.host} {master.port}"})
+        with replica, Sentinel(master) as sentinel:
+            wait_until(lambda: replicas_of(sentinel) == 1, "the sentinel knows it", 20)
+            address = (master.host, master.port)
+            wait_until(
+                lambda: b"state=online" in ask(address, b"INFO replication\r\n"), "it follows", 20
+            )
+            yield master, sentinel
+
+
+def replicas_of(sentinel: Sentinel) -> int:
+    answer = ask((sentinel.host, sentinel.port), b"SENTINEL REPLICAS mine\r\n")
+    return int(answer[1 : answer.index(b"\r")])
+
+
+@pytest.mark.timeout(90)
+def test_sentinels_name_the_master_and_the_next_one(watched: tuple[Redis, Sentinel]) -> None:
+    master, sentinel = watched
+    # Sentinels cut the lines to a server that they promote: what was just fetched is held then.
+    options = {"master_name": "mine", "lease": 2}
+    urls = f"sentinel://127.0.0.1:1;{sentinel.url}"
+    works(urls, transport_options=options)
+    works(f"{sentinel.url}/1", transport_options=options)
+    with Connection(sentinel.url, transport_options=options) as connection:
+        connection.SimpleQueue("kept").put("m")
+        time.sleep(0.5)  # for the replica
+        master.kill9()
+        deadline = time.monotonic() + 30
+        message = None
+        while message is None and time.monotonic() < deadline:
+            try:
+                connection.collect()
+                message = connection.SimpleQueue("kept").get(timeout=1)
+            except (OSError, KombuError, Empty):
+                time.sleep(0.1)  # the next one is not the master yet
+        assert message is not None
+        assert message.payload == "m"
+        message.ack()
+
+
+def test_sentinels_that_know_no_such_master_say_so(watched: tuple[Redis, Sentinel]) -> None:
+    url = watched[1].url
+    with (
+        Connection(url, transport_options={"master_name": "other"}) as connection,
+        pytest.raises(RecoverableConnectionError) as caught,
+    ):
+        connection.connect()
+    assert "'other'" in str(caught.value)
+
+
+def test_a_missing_master_name_is_told() -> None:
+    with Connection("sentinel://127.0.0.1:1") as connection, pytest.raises(ValueError) as caught:
+        connection.connect()
+    assert "master_name" in str(caught.value)
