@@ -2,13 +2,15 @@
 
 ``python -m kombu.testing.kit.worker URL OPTIONS FOLDER QUEUE produce NAME STOP`` publishes until
 the file STOP is there; ``... QUEUE consume STOP`` works until it is and nothing came for a while.
-OPTIONS are the ``transport_options`` as JSON, FOLDER is the ledger's.
+OPTIONS are the ``transport_options`` as JSON, FOLDER is the ledger's, where the file ``ready-PID``
+says that a client is connected.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import sys
 import time
@@ -165,6 +167,8 @@ def main(url: str, options: str, folder: str, queue: str, action: str, *rest: st
     """Do what the arguments say."""
     recorder = Recorder(Path(folder))
     with Connection(url, transport_options=json.loads(options)) as connection:
+        reconnect(connection)
+        (Path(folder) / f"ready-{os.getpid()}").touch()
         if action == "produce":
             name, stop = rest
             Producer(connection, queue, recorder).run(name, Path(stop))
