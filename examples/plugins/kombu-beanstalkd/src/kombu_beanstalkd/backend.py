@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GRACE = 0.4
 CAPABILITIES = Capabilities(
     durable=UNPROMISED,  # this and the size are the server's to tell, in `BeanstalkBackend.open`
-    max_message_bytes=46_000,
+    max_message_bytes=(65_535 - 4096) * 3 // 4,
     shared_between_processes=True,
     ordering=True,
     leases=True,
@@ -349,4 +349,5 @@ class BeanstalkSession:
 
     def close(self, deadline: float) -> None:
         # Claims are the backend's; it closes the connection that holds them.
-        self._line.socket.close()
+        for end in (self._line.socket, self._bell, self._ear):
+            end.close()
