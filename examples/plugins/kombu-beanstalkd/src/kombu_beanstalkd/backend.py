@@ -257,9 +257,7 @@ class BeanstalkSession:
             sleep(0.05)
         return self._deliver([answer], queues, by)
 
-    def _deliver(
-        self, answers: list[Answer], queues: dict[str, str], by: float
-    ) -> list[Delivery]:
+    def _deliver(self, answers: list[Answer], queues: dict[str, str], by: float) -> list[Delivery]:
         jobs = [answer for answer in answers if answer.word == "RESERVED"]
         told = self._reserving.ask(by, *[command("stats-job {}", job.job) for job in jobs])
         deliveries = []
