@@ -22,8 +22,9 @@ class Capabilities:
     puts a lock before the others.  ``fetch_batch`` is the most that one fetch may claim where the
     consumer set no prefetch limit.  ``queue_specs``: a queue keeps what it was declared with.
     ``fixed_leases``: how long a claim holds was settled when the message was published; to renew it
-    begins that time anew, whatever it is asked for.  ``exact_size``: sizes are true, not estimates.  ``uncounted_release``: a message can be given
-    back without counting as delivered.  ``maintenance_interval``: how often `Session.maintain` is
+    begins that time anew, whatever it is asked for.  ``exact_size``: sizes are true, not estimates.
+    ``uncounted_release``: a message can be given back without counting as delivered.
+    ``maintenance_interval``: how often `Session.maintain` is
     called, in seconds, where the session does not tell when (`Maintained`); `None`: not at all.
     ``max_delay``: the longest delay in seconds that the store can do, `None` for any; it delays by
     as much as it can, and the core gives back what comes early (``Envelope.not_before``).

@@ -177,7 +177,8 @@ class BeanstalkSession:
         if if_empty and self.size(name, deadline):
             return None
         self._known.discard(name)
-        return [self.purge(name, deadline, k) for k in ("ready", "delayed", "buried")][0]
+        ready, _, _ = (self.purge(name, deadline, kind) for kind in ("ready", "delayed", "buried"))
+        return ready
 
     # -- messages ------------------------------------------------------------------------------
 
