@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -23,10 +22,6 @@ from kombu.testing.faults import Child
 from kombu.testing.fixtures import run, server_fixture
 from kombu.testing.ledger import Ledger, message_id
 from kombu.testing.servers import Beanstalkd
-
-SOURCE = Path(__file__).parents[2] / "examples" / "plugins" / "kombu-beanstalkd" / "src"
-sys.path.append(str(SOURCE))
-
 from kombu_beanstalkd import plugin
 from kombu_beanstalkd.backend import CAPABILITIES, BeanstalkBackend
 from kombu_beanstalkd.options import BeanstalkOptions
@@ -47,6 +42,8 @@ __all__ = (
     "TestTopology",
     "run",
 )
+
+SOURCE = Path(__file__).parents[2] / "examples" / "plugins" / "kombu-beanstalkd" / "src"
 
 server = server_fixture(Beanstalkd, scope="module")
 
@@ -105,6 +102,7 @@ def test_what_a_killed_consumer_held_comes_back(
     recorder = ledger.recorder()
     address = ("127.0.0.1", str(server.port))
     environ = {"PYTHONPATH": str(SOURCE)}
+    came_back = 0
     with store.connection() as connection:
         queue = connection.SimpleQueue("killed")
         for number in range(count):
@@ -126,13 +124,13 @@ def test_what_a_killed_consumer_held_comes_back(
             except queue.Empty:
                 break
             redelivered = message.delivery_info["redelivered"]
+            came_back += redelivered
             recorder.delivered(message.payload, "killed", redelivered=redelivered)
             recorder.acking(message.payload)
             message.ack()
             recorder.acked(message.payload)
-    report = ledger.check()
-    report.raise_if_broken()
-    assert report.counts["delivered"] > count
+    assert came_back
+    ledger.check().raise_if_broken()
 
 
 def wait_until(holds: Callable[[], bool], child: Child) -> None:
