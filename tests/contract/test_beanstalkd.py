@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from contract_fetch import TestFetching
 from contract_leases import TestLeases
 from contract_queues import TestQueues
 from contract_settle import TestSettling
+from contract_store import bodies, fetch, make_envelope, put, settle, soon
 from contract_threads import TestThreads
 from contract_topology import TestTopology
 
@@ -22,13 +24,15 @@ from kombu.testing.faults import Child
 from kombu.testing.fixtures import run, server_fixture
 from kombu.testing.ledger import Ledger, message_id
 from kombu.testing.servers import Beanstalkd
+from kombu.transport.backend import Role, Session, Want, Wants
 from kombu_beanstalkd import plugin
-from kombu_beanstalkd.backend import CAPABILITIES, BeanstalkBackend
+from kombu_beanstalkd.backend import CAPABILITIES, BeanstalkBackend, table
 from kombu_beanstalkd.options import BeanstalkOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from conftest import Opened
     from kombu.testing.runs import Run
 
 __all__ = (
@@ -131,6 +135,56 @@ def test_what_a_killed_consumer_held_comes_back(
             recorder.acked(message.payload)
     assert came_back
     ledger.check().raise_if_broken()
+
+
+def test_an_acknowledgement_does_not_wait_for_a_fetch(opened: Opened, queue: str) -> None:
+    backend = opened.backend()
+    receiving, commands = opened.session(backend, Role.RECEIVE), opened.session(backend)
+    put(commands, queue, b"1", b"2")
+    held = fetch(receiving, queue, 2)
+    got: list[bytes] = []
+    waiting = threading.Thread(target=lambda: got.extend(bodies(fetch(receiving, queue, 1))))
+    waiting.start()
+    for delivery in held:
+        sleep(0.2)
+        begun = monotonic()
+        assert settle(commands, [delivery]) == []
+        assert monotonic() - begun < 0.2
+    assert waiting.is_alive()
+    put(commands, queue, b"3")
+    waiting.join(5)
+    assert got == [b"3"]
+
+
+def test_a_wait_leaves_nothing_behind(session: Session, queue: str) -> None:
+    def ready() -> str:
+        (stats,) = session._line.ask(soon(), b"stats\r\n")  # type: ignore[attr-defined]
+        return table(stats)["current-jobs-ready"]
+
+    before = ready()
+    for _ in range(5):
+        session.fetch(Wants({queue: Want(1)}), 1, soon(0.05))
+    assert ready() == before
+
+
+def test_the_most_urgent_comes_first_and_a_delay_holds_back(
+    opened: Opened, session: Session, queue: str
+) -> None:
+    for priority in (0, 9, 255, 1):
+        envelope = make_envelope(b"%d" % priority, priority=priority)
+        assert not session.put([(queue, envelope)], soon())
+    begun = time()
+    late = make_envelope(b"late", priority=255, not_before=begun + 1.2)
+    assert not session.put([(queue, late)], soon())
+    assert bodies(fetch(session, queue, 4)) == [b"255", b"9", b"1", b"0"]
+    assert bodies(fetch(session, queue, 1)) == [b"late"]
+    assert begun + 1.2 <= time() < begun + 3.5
+
+
+def test_durable_is_what_the_server_says(opened: Opened, server: Beanstalkd) -> None:
+    backend = opened.backend()
+    opened.session(backend)
+    assert backend.capabilities.durable is True
 
 
 def wait_until(holds: Callable[[], bool], child: Child) -> None:
