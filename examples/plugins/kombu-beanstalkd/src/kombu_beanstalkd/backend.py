@@ -321,6 +321,9 @@ class BeanstalkSession:
                         self._claims.pop(delivery.token.job, None)
                     if answer.word not in ("TOUCHED", "DELETED", "RELEASED"):
                         lost.append(delivery)
+                for delivery in lost:
+                    if self._claims.get(delivery.token.job) is delivery.token:
+                        del self._claims[delivery.token.job]
         return lost
 
     def holds(self, delivery: Delivery) -> bool:
@@ -347,6 +350,10 @@ class BeanstalkSession:
             self._bell.send(b"!")
 
     def close(self, deadline: float) -> None:
-        # Claims are the backend's; it closes the connection that holds them.
-        for end in (self._line.socket, self._bell, self._ear):
-            end.close()
+        # Claims are the backend's: it closes the connection that holds them.
+        for line in {self._line} if self._claims else {self._line, self._reserving}:
+            line.socket.close()
+            with suppress(ValueError):
+                self._backend.lines.remove(line)
+        self._bell.close()
+        self._ear.close()
