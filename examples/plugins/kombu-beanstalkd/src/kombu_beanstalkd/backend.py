@@ -321,9 +321,8 @@ class BeanstalkSession:
                         self._claims.pop(delivery.token.job, None)
                     if answer.word not in ("TOUCHED", "DELETED", "RELEASED"):
                         lost.append(delivery)
-                for delivery in lost:
-                    if self._claims.get(delivery.token.job) is delivery.token:
-                        del self._claims[delivery.token.job]
+                for claim in {delivery.token for delivery in lost} & {*self._claims.values()}:
+                    self._claims.pop(claim.job)
         return lost
 
     def holds(self, delivery: Delivery) -> bool:
