@@ -94,15 +94,9 @@ class TestLeases:
         while len(held) < 15:
             held += session.fetch(wants, 15 - len(held), soon())
             wants[queue].limit = 15 - len(held)
-        if store.capabilities.fixed_leases:
-            # So that the claims' first time is over before the renewed one is.
-            sleep(lease / 2)
-            longer, pause = lease, lease / 2 + 0.2
-        else:
-            longer, pause = lease + 3, lease + 0.3
-        assert list(leasing.renew(held, longer, soon())) == []
-        assert all((d.lease_until or 0) > backend.now() + longer - 1 for d in held)
-        sleep(pause)
+        assert list(leasing.renew(held, lease + 3, soon())) == []
+        assert all((d.lease_until or 0) > backend.now() + lease + 2 for d in held)
+        sleep(lease + 0.3)
         other.maintain([queue], 100, soon())
         assert nothing_in(other, queue)
         assert settle(session, held) == []

@@ -305,8 +305,7 @@ class Leasing(Protocol):
     ) -> Sequence[Delivery]:
         """Hold the claims for `seconds` from now; return those that were already lost.
 
-        Sets ``Delivery.lease_until`` of the others.  A store whose messages say how long they are
-        leased (``Capabilities.fixed_leases``) does that instead.
+        Sets ``Delivery.lease_until`` of the others.
         """
 
 

@@ -21,20 +21,19 @@ class Capabilities:
     ``concurrent_sessions`` says that a session may be used by several threads at once; the core
     puts a lock before the others.  ``fetch_batch`` is the most that one fetch may claim where the
     consumer set no prefetch limit.  ``queue_specs``: a queue keeps what it was declared with.
-    ``fixed_leases``: how long a claim holds was settled when the message was published; to renew it
-    begins that time anew, whatever it is asked for.  ``exact_size``: sizes are true, not estimates.
-    ``uncounted_release``: a message can be given back without counting as delivered.
-    ``maintenance_interval``: how often `Session.maintain` is
+    ``exact_size``: sizes are true, not estimates.  ``uncounted_release``: a message can be given
+    back without counting as delivered.  ``maintenance_interval``: how often `Session.maintain` is
     called, in seconds, where the session does not tell when (`Maintained`); `None`: not at all.
     ``max_delay``: the longest delay in seconds that the store can do, `None` for any; it delays by
     as much as it can, and the core gives back what comes early (``Envelope.not_before``).
+    ``max_message_bytes``: the most that the store takes for one message, with what describes it and
+    in the form that is stored; a body has to be shorter.
     """
 
     durable: Flag = False
     shared_between_processes: Flag = False
     ordering: Flag = False
     leases: Flag = False
-    fixed_leases: bool = False
     uncounted_release: Flag = False
     queue_specs: Flag = False
     exact_size: Flag = False

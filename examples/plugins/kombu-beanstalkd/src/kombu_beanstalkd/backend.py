@@ -1,79 +1,58 @@
-"""The store: queues are tubes, messages are jobs, a lease is a time to run."""
+"""Queues are tubes and messages are jobs.
+
+A claim is a job that was reserved and put back with a delay, after which it comes again.
+"""
 
 from __future__ import annotations
 
-import json
 import re
-import socket
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil
 from threading import Lock
-from time import monotonic, sleep, time
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from kombu.exceptions import ChannelError
 from kombu.transport.backend import Delivery, Envelope, QueueSpec, Rejected, Release, Role, Wants
 from kombu.transport.capabilities import UNPROMISED, Capabilities
+from kombu.transport.options import LeaseOptions
+from kombu.transport.polling import Poller, Turns
+from kombu.transport.stream import Stream
+from kombu.utils.deadlines import held
 from kombu.virtual.envelope import from_wire, to_wire
 
-from .line import Answer, Line, left
-from .options import BeanstalkOptions
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-#: Seconds that the server has for its answer after the deadline of a wait.
-GRACE = 0.4
 CAPABILITIES = Capabilities(
-    durable=UNPROMISED,  # this and the size are the server's to tell, in `BeanstalkBackend.open`
-    max_message_bytes=(65_535 - 4096) * 3 // 4,
+    durable=UNPROMISED,  # this and the size are the server's to tell: see `BeanstalkBackend.open`
+    max_message_bytes=65_535,
     shared_between_processes=True,
     ordering=True,
     leases=True,
-    fixed_leases=True,
-    queue_specs=True,
+    uncounted_release=True,
     exact_size=True,
     delay=True,
     priority_levels=256,
     fetch_batch=16,
 )
 
-
-def tube_of(queue: str) -> str:
-    """The tube of a queue: its name, or what stands for it where beanstalkd forbids that."""
-    plain = re.fullmatch(r"[\w.$()/;][\w.$()/;-]{0,199}", queue, re.ASCII)
-    return queue if plain else f"+{sha256(queue.encode()).hexdigest()}"
+#: A job's priority is 255 less the message's, times twice this.  What is below goes down by one at
+#: every delivery: it counts them, tells one claim from the next, and leads to the front.
+FRESH = 2**23
 
 
-def table(answer: Answer) -> dict[str, str]:
-    """Statistics by their names."""
-    lines = (line.partition(": ") for line in answer.body.decode().splitlines())
-    return {name: value.strip('"') for name, _, value in lines}
+@dataclass(frozen=True)
+class BeanstalkOptions(LeaseOptions):
+    """What every transport with leases understands, with defaults of its own."""
 
+    transport: ClassVar[str] = "beanstalkd"
 
-def command(words: str, *values: object, body: bytes | None = None) -> bytes:
-    """A line, and what follows it."""
-    line = words.format(*values).encode() + b"\r\n"
-    return line if body is None else line + body + b"\r\n"
-
-
-def urgency(envelope: Envelope) -> int:
-    """beanstalkd's priority: 0 comes first, where AMQP's 255 does."""
-    return 255 - min(max(envelope.priority, 0), 255)
-
-
-@contextmanager
-def held(lock: Lock, deadline: float) -> Iterator[None]:
-    """Hold a lock that is had by the deadline; raises `TimeoutError` otherwise."""
-    if not lock.acquire(timeout=left(deadline)):
-        raise TimeoutError("another thread was waiting for beanstalkd")
-    try:
-        yield
-    finally:
-        lock.release()
+    #: Seconds that a claim holds without renewal; beanstalkd counts whole ones.
+    lease: float | None = 60.0
+    #: The longest pause between two looks for messages (seconds).
+    polling_interval: float = 0.1
 
 
 class BeanstalkBackend:
@@ -82,196 +61,156 @@ class BeanstalkBackend:
     options_class = BeanstalkOptions
 
     def __init__(self, client: Any, options: BeanstalkOptions) -> None:
-        self.address = (client.hostname or "localhost", client.port or 11300)
-        self.capabilities, self.patience = CAPABILITIES, options.operation_timeout
+        self.address = client.hostname or "localhost", client.port or 11300
+        self.capabilities, self.options = CAPABILITIES, options
         self.lease: float = max(1, ceil(options.lease or 60))
-        self.lines: list[Line] = []
-
-    def connect(self, deadline: float) -> Line:
-        """A further connection, which is closed with the backend."""
-        self.lines.append(Line(self.address, deadline))
-        return self.lines[-1]
+        self.claims, self.lock = set[Delivery](), Lock()
 
     def open(self, role: Role, deadline: float) -> BeanstalkSession:
         """Connect, and ask the server what it can do."""
-        told = table((line := self.connect(deadline)).ask(deadline, command("stats"))[0])
+        session = BeanstalkSession(self, deadline)
+        told = session.ask(deadline, "stats")[0].table()
         self.capabilities = replace(
             CAPABILITIES,
             durable=told["binlog-current-index"] != "0",
-            # Four bytes of base64 for three, beside what describes the message.
-            max_message_bytes=(int(told["max-job-size"]) - 4096) * 3 // 4,
+            max_message_bytes=int(told["max-job-size"]),
         )
-        return BeanstalkSession(self, line)
+        return session
 
     def now(self) -> float:
         """The server tells no time."""
         return time()
 
     def close(self, deadline: float) -> None:
-        """Whose connection ends loses its claims: the server gives back."""
-        while self.lines:
-            self.lines.pop().socket.close()
+        """Give back what was claimed and not settled."""
+        if self.claims:
+            session = self.open(Role.COMMAND, deadline)
+            session.settle([], [Release(delivery) for delivery in self.claims], deadline)
+            session.close(deadline)
 
     def forked(self) -> None:
-        """A copy of a descriptor can be closed unnoticed."""
-        self.close(0)
+        """The claims are the parent's."""
+        self.claims, self.lock = set(), Lock()
 
 
-class Claim:
-    """The token of a delivery: a job, in the hands of the session whose connection reserved it."""
+class Answer(NamedTuple):
+    """``RESERVED 7 5`` and the five bytes that follow."""
 
-    def __init__(self, session: BeanstalkSession, job: int, ttr: str) -> None:
-        self.session, self.job, self.ttr = session, job, int(ttr)
+    word: str
+    job: int
+    body: bytes
+
+    def table(self) -> dict[str, str]:
+        """Statistics by their names."""
+        return dict(re.findall(r"^(\S+): (.*)$", self.body.decode(), re.MULTILINE))
+
+
+def tube_of(queue: str) -> str:
+    """The tube of a queue: its name, or what stands for it where beanstalkd forbids that."""
+    plain = re.fullmatch(r"[\w.$()/;][\w.$()/;-]{0,199}", queue, re.ASCII)
+    return queue if plain else f"+{sha256(queue.encode()).hexdigest()}"
 
 
 class BeanstalkSession:
-    """A connection for commands, and from the first fetch on one that reserves and holds claims."""
+    """A connection, which holds nothing between two calls."""
 
-    def __init__(self, backend: BeanstalkBackend, line: Line) -> None:
-        self._backend, self._line, self._reserving = backend, line, line
-        self._claims: dict[int, Claim] = {}
-        self._next, self._turn = Lock(), Lock()
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
-        self._interrupted, self._alarm = False, f"alarm+{uuid4().hex}"
-        self._known: set[str] = set()
-        self._watched, self._served = {"default"}, set[str]()
+    def __init__(self, backend: BeanstalkBackend, deadline: float) -> None:
+        self._backend, self._stream = backend, Stream(backend.address, deadline)
+        self._poller, self._turns = Poller(backend.options.polling_interval), Turns()
+        self._watched = "default"
+
+    def ask(self, deadline: float, *commands: str) -> list[Answer]:
+        """Send commands in one write, and read their answers."""
+        self._stream.write("".join(f"{command}\r\n" for command in commands).encode(), deadline)
+        return [self._answer(deadline) for _ in commands]
+
+    def _answer(self, deadline: float) -> Answer:
+        word, *numbers = self._stream.read_line(deadline).decode().split()
+        size = int(numbers[-1]) + 2 if word in ("RESERVED", "FOUND", "OK") else 0
+        job = int(numbers[0]) if word in ("RESERVED", "FOUND", "INSERTED") else 0
+        return Answer(word, job, self._stream.read(size, deadline)[:-2])
 
     # -- queues: a tube is there while a job is in it, such as a buried one that declares it ----
 
-    def _look(self, name: str, deadline: float) -> tuple[QueueSpec | None, dict[str, str]]:
-        use, look = (command(verb, tube_of(name)) for verb in ("use {}", "stats-tube {}"))
-        _, told, found = self._line.ask(deadline, use, look, command("peek-buried"))
-        spec = QueueSpec(**json.loads(found.body)) if found.word == "FOUND" else None
-        return spec, table(told)
+    def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
+        tube = tube_of(name)
+        told = self.ask(deadline, f"use {tube}", f"stats-tube {tube}")[1].table()
+        declared = told["current-jobs-buried"] != "0"
+        return (QueueSpec(name), int(told["current-jobs-ready"])) if declared else None
 
     def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
-        stands, told = self._look(spec.name, deadline)
-        if stands is None:
-            text = json.dumps(asdict(spec)).encode()
-            # Delayed, nobody else reserves it.
-            put = command("put 0 {} 60 {}", 2**32 - 1, len(text), body=text)
-            job = self._line.ask(deadline, put)[0].job
-            bury = command("reserve-job {}", job), command("bury {} 0", job)
-            self._line.ask(deadline, *bury)
-            stands, told = self._look(spec.name, deadline)
-        return stands or spec, int(told["current-jobs-ready"])
-
-    def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
-        spec, told = self._look(name, deadline)
-        return None if spec is None else (spec, int(told["current-jobs-ready"]))
+        if not (found := self.find_queue(spec.name, deadline)):
+            # With the longest delay, so that nobody takes it for a message before it is buried.
+            (put,) = self.ask(deadline, f"put 0 {2**32 - 1} 60 0\r\n")
+            self.ask(deadline, f"reserve-job {put.job}", f"bury {put.job} 0")
+        return spec, found[1] if found else 0
 
     def size(self, name: str, deadline: float) -> int:
-        return int(self._look(name, deadline)[1]["current-jobs-ready"])
+        return (self.find_queue(name, deadline) or (None, 0))[1]
 
-    def purge(self, name: str, deadline: float, kind: str = "ready") -> int:
-        self._look(name, deadline)
+    def purge(self, name: str, deadline: float) -> int:
         dropped = 0
-        while (found := self._line.ask(deadline, command(f"peek-{kind}"))[0]).word == "FOUND":
-            (answer,) = self._line.ask(deadline, command("delete {}", found.job))
-            dropped += answer.word == "DELETED"
+        # Reserved first: between a look and the deletion somebody else might claim it.
+        while got := self._reserve([name], deadline)[0]:
+            self.ask(deadline, f"delete {got.job}")
+            dropped += 1
         return dropped
 
     def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         if if_empty and self.size(name, deadline):
             return None
-        self._known.discard(name)
-        ready, _, _ = (self.purge(name, deadline, kind) for kind in ("ready", "delayed", "buried"))
-        return ready
+        dropped = self.purge(name, deadline)
+        look = f"use {tube_of(name)}", "peek-delayed", "peek-buried"
+        while jobs := [found.job for found in self.ask(deadline, *look) if found.job]:
+            self.ask(deadline, *[f"delete {job}" for job in jobs])
+        return dropped
 
     # -- messages ------------------------------------------------------------------------------
 
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
-        for name in {name for name, _ in items} - self._known:
-            self.declare_queue(QueueSpec(name), deadline)
-            self._known.add(name)
-        most = self._backend.capabilities.max_message_bytes or 0
-        refused = [
-            Rejected(index, ChannelError(f"{len(envelope.body)} bytes, at most are {most}"))
-            for index, (_, envelope) in enumerate(items)
-            if len(envelope.body) > most
-        ]
-        fitting = [index for index in range(len(items)) if len(items[index][1].body) <= most]
-        commands = [part for index in fitting for part in self._put_commands(*items[index])]
-        answers = self._line.ask(deadline, *commands)[1::2]
-        refused += [
+        commands = []
+        for name, envelope in items:
+            envelope.wire = envelope.wire or to_wire(envelope).decode()
+            priority = (255 - min(max(envelope.priority, 0), 255)) * 2 * FRESH + FRESH - 1
+            delay = max(0, ceil((envelope.not_before or 0) - time()))
+            put = f"put {priority} {delay} 60 {len(envelope.wire)}\r\n{envelope.wire}"
+            commands += [f"use {tube_of(name)}", put, "peek-buried"]
+        answers = self.ask(deadline, *commands)
+        for (name, _), declared in zip(items, answers[2::3], strict=True):
+            if not declared.job:
+                self.declare_queue(QueueSpec(name), deadline)
+        return [
             Rejected(index, ChannelError(f"beanstalkd answered {answer.word}"))
-            for index, answer in zip(fitting, answers, strict=True)
-            if answer.word != "INSERTED"
+            for index, answer in enumerate(answers[1::3])
+            if not answer.job
         ]
-        return refused
-
-    def _put_commands(self, name: str, envelope: Envelope) -> tuple[bytes, bytes]:
-        envelope.wire = wire = envelope.wire or to_wire(envelope)
-        delay = max(0, ceil((envelope.not_before or 0) - time()))
-        place = urgency(envelope), delay, self._backend.lease, len(wire)
-        return command("use {}", tube_of(name)), command("put {} {} {} {}", *place, body=wire)
 
     def fetch(
         self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
     ) -> list[Delivery]:
-        by = max(deadline, monotonic()) + GRACE if wait else deadline
-        if self._reserving is self._line:
-            self._reserving = self._backend.connect(by)
-        queues = {tube_of(name): name for name, want in wants.items() if want.limit > 0}
-        most = min([limit, 16, *(wants[name].limit for name in queues.values())])
-        while True:
-            # Whoever settles goes first: he has the other lock until he is done.
-            with held(self._next, by):
-                pass
-            with held(self._turn, by):
-                found = self._reserve(queues, most if queues else 0, by)
-                over = not wait or self._interrupted or monotonic() >= deadline
-                if not found and not over:
-                    found = self._await(queues, deadline, by)
-            if found or over:
-                self._interrupted = self._interrupted and (bool(found) or not wait)
-                return found
+        return self._poller.fetch(lambda by: self._claim(wants, limit, by), deadline, wait=wait)
 
-    def _reserve(self, queues: dict[str, str], most: int, by: float) -> list[Delivery]:
-        # A tube that was served is left out until the others have nothing: they take turns.
-        wanted = queues.keys() - self._served | {self._alarm}
-        watch = [command("watch {}", tube) for tube in wanted - self._watched]
-        watch += [command("ignore {}", tube) for tube in self._watched - wanted]
-        self._watched = wanted
-        reserve = [command("reserve-with-timeout 0")] * most
-        found = self._deliver(self._reserving.ask(by, *watch, *reserve)[len(watch) :], queues, by)
-        if found or not self._served:
-            return found
-        self._served = set()
-        return self._reserve(queues, most, by)
+    def interrupt(self) -> None:
+        self._poller.interrupt()
 
-    def _await(self, queues: dict[str, str], deadline: float, by: float) -> list[Delivery]:
-        def look_up() -> None:
-            # A reserve that waits can't be taken back: after a bell, or at the deadline, a
-            # message of our own ends it.
-            if not self._reserving.speaks_before(self._ear, deadline):
-                alarm = command("put 0 0 60 0", body=b"")
-                self._line.ask(by, command("use {}", self._alarm), alarm)
+    def _reserve(self, names: list[str], by: float) -> list[Answer | None]:
+        commands = []
+        for name in names:
+            before, self._watched = self._watched, tube_of(name)
+            commands += [f"watch {self._watched}", f"ignore {before}", "reserve-with-timeout 0"]
+        return [answer if answer.job else None for answer in self.ask(by, *commands)[2::3]]
 
-        (answer,) = self._reserving.ask(by, command("reserve"), before=look_up)
-        with suppress(BlockingIOError):
-            self._ear.recv(4096)
-        if answer.word == "DEADLINE_SOON":
-            # A claim runs out within a second, and until then there is no waiting.
-            sleep(0.05)
-        return self._deliver([answer], queues, by)
-
-    def _deliver(self, answers: list[Answer], queues: dict[str, str], by: float) -> list[Delivery]:
-        jobs = [answer for answer in answers if answer.word == "RESERVED"]
-        told = self._reserving.ask(by, *[command("stats-job {}", job.job) for job in jobs])
-        deliveries = []
-        for job, stats in zip(jobs, map(table, told), strict=True):
-            if stats.get("tube") == self._alarm:
-                self._reserving.ask(by, command("delete {}", job.job))
-            elif stats:
-                self._served |= {stats["tube"]} if len(queues) > 1 else set()
-                claim = self._claims[job.job] = Claim(self, job.job, stats["ttr"])
-                envelope, until = from_wire(job.body), time() + claim.ttr
-                count = envelope.count + int(stats["reserves"]) - 1
-                name = queues[stats["tube"]]
-                deliveries.append(Delivery(name, claim, envelope, count, lease_until=until))
+    def _claim(self, wants: Wants, limit: int, by: float) -> list[Delivery]:
+        found = self._turns.take(wants, min(limit, 16), lambda names: self._reserve(names, by))
+        told = self.ask(by, *[f"stats-job {got.job}" for _, got in found])
+        deliveries, lease, until = [], self._backend.lease, time() + self._backend.lease
+        for (name, got), stats in zip(found, told, strict=True):
+            envelope, priority = from_wire(got.body), (int(stats.table()["pri"]) & ~FRESH) - 1
+            count = envelope.count + FRESH - 2 - priority % FRESH
+            token = got.job, priority
+            deliveries.append(Delivery(name, token, envelope, count, lease_until=until))
+        self.ask(by, *["release {} {} {}".format(*each.token, lease) for each in deliveries])
+        self._backend.claims.update(deliveries)
         return deliveries
 
     # -- claims --------------------------------------------------------------------------------
@@ -279,80 +218,59 @@ class BeanstalkSession:
     def settle(
         self, acks: Sequence[Delivery], releases: Sequence[Release], deadline: float | None
     ) -> Sequence[Delivery]:
-        by = monotonic() + self._backend.patience if deadline is None else deadline
-        orders = [(delivery, command("delete {}", delivery.token.job)) for delivery in acks]
+        by = monotonic() + self._backend.options.operation_timeout if deadline is None else deadline
+        orders = {delivery: f"delete {delivery.token[0]}" for delivery in acks}
         for delivery, front, delay, count in releases:
-            envelope, job = delivery.envelope, delivery.token.job
-            release = command("release {} {} {}", job, urgency(envelope), ceil(delay))
-            if not front and delivery.token.session.holds(delivery):
-                # Behind the others is a new message only; put first, so that none is lost.
-                release, envelope.wire = command("delete {}", job), None
-                envelope.count = delivery.count + count
-                envelope.not_before = time() + delay if delay else envelope.not_before
-                for refused in self.put([(delivery.queue, envelope)], by):
-                    raise refused.error
-            orders.append((delivery, release))
-        return self._tell(orders, by)
+            job, priority = delivery.token
+            place = (priority if front else priority | FRESH) + (not count)
+            orders[delivery] = f"release {job} {place} {ceil(delay)}"
+        return self._order(orders, by)
 
     def renew(
         self, deliveries: Sequence[Delivery], seconds: float, deadline: float
     ) -> Sequence[Delivery]:
-        touches = [(delivery, command("touch {}", delivery.token.job)) for delivery in deliveries]
-        return self._tell(touches, deadline)
-
-    def _tell(self, orders: list[tuple[Delivery, bytes]], by: float) -> list[Delivery]:
-        lost = []
-        for session in {delivery.token.session for delivery, _ in orders}:
-            lost += session.told([o for o in orders if o[0].token.session is session], by)
+        until = time() + ceil(seconds)
+        order = "release {} {} {}".format
+        orders = {each: order(*each.token, ceil(seconds)) for each in deliveries}
+        lost = self._order(orders, deadline, keep=True)
+        for delivery in orders.keys() - lost:
+            delivery.lease_until = until
         return lost
 
-    def told(self, orders: list[tuple[Delivery, bytes]], by: float) -> list[Delivery]:
-        """Send commands about claims of this session; return the deliveries that lost theirs."""
-        with held(self._next, by):
-            self._ring()
-            with held(self._turn, by):
-                lost = [delivery for delivery, _ in orders if not self.holds(delivery)]
-                orders = [order for order in orders if self.holds(order[0])]
-                begun, answers = time(), self._reserving.ask(by, *[order[1] for order in orders])
-                for (delivery, _), answer in zip(orders, answers, strict=True):
-                    if answer.word == "TOUCHED":
-                        delivery.lease_until = begun + delivery.token.ttr
-                    else:
-                        self._claims.pop(delivery.token.job, None)
-                    if answer.word not in ("TOUCHED", "DELETED", "RELEASED"):
-                        lost.append(delivery)
-                for claim in {delivery.token for delivery in lost} & {*self._claims.values()}:
-                    self._claims.pop(claim.job)
-        return lost
-
-    def holds(self, delivery: Delivery) -> bool:
-        """Whether a claim stands, by our clock, too: the server would let a late acknowledgement
-        delete what came back and nobody has reserved yet.
-        """
-        standing = self._claims.get(delivery.token.job)
-        return standing is delivery.token and (delivery.lease_until or 0) > time()
-
-    # -- the session ---------------------------------------------------------------------------
+    def _order(
+        self, orders: dict[Delivery, str], by: float, *, keep: bool = False
+    ) -> list[Delivery]:
+        """Do with claims what is ordered; return those that were lost."""
+        claims = self._backend.claims
+        with held(self._backend.lock, by):
+            live = [each for each in orders if each in claims and (each.lease_until or 0) > time()]
+            jobs = [each.token[0] for each in live]
+            # Once it is reserved nobody claims it between the look and what is done.
+            got = self.ask(by, *[f"reserve-job {job}" for job in jobs])
+            told = [found.table() for found in self.ask(by, *[f"stats-job {job}" for job in jobs])]
+            seized = {
+                each: stats
+                for each, answer, stats in zip(live, got, told, strict=True)
+                if answer.job
+            }
+            ours = {each for each in seized if seized[each]["pri"] == str(each.token[1])}
+            # Somebody else's claim goes back to where it was.
+            self.ask(
+                by,
+                *[
+                    orders[each]
+                    if each in ours
+                    else f"release {each.token[0]} {told['pri']} {told['delay']}"
+                    for each, told in seized.items()
+                ],
+            )
+            claims.difference_update(orders.keys() - ours if keep else orders)
+        return [each for each in orders if each not in ours]
 
     def maintain(
         self, queues: Sequence[str], limit: int, deadline: float
     ) -> tuple[Sequence[Delivery], float | None]:
         return (), None
 
-    def interrupt(self) -> None:
-        self._interrupted = True
-        self._ring()
-
-    def _ring(self) -> None:
-        # Nobody listens to a bell that was closed, or that rings already.
-        with suppress(OSError):
-            self._bell.send(b"!")
-
     def close(self, deadline: float) -> None:
-        # Claims are the backend's: it closes the connection that holds them.
-        for line in {self._line} if self._claims else {self._line, self._reserving}:
-            line.socket.close()
-            with suppress(ValueError):
-                self._backend.lines.remove(line)
-        self._bell.close()
-        self._ear.close()
+        self._stream.close()

@@ -10,11 +10,11 @@ KOMBU_PLUGIN_API = 0
 
 @hookimpl
 def kombu_transports() -> list[TransportSpec]:
-    """The transport for ``beanstalk://``."""
+    """The transport for ``beanstalkd://``."""
     return [
         TransportSpec(
-            name="beanstalk",
-            schemes=("beanstalk",),
+            name="beanstalkd",
+            schemes=("beanstalkd",),
             backend="kombu_beanstalkd.backend:BeanstalkBackend",
             default_port=11300,
             summary="Tubes of a beanstalkd server.",
