@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .backend import Delivery, Wants
 
-__all__ = ("Poller", "Turns")
+__all__ = ("PolledSession", "Turns")
 
 T = TypeVar("T")
 
@@ -22,8 +22,10 @@ SHORTEST = 0.005
 GRACE = 0.4
 
 
-class Poller:
-    """`kombu.transport.backend.Session.fetch` and ``interrupt`` of a store that can't wake us.
+class PolledSession:
+    """Waiting and interrupting, for the `kombu.transport.backend.Session` of such a store.
+
+    What is derived of it writes `claim`, and the other methods of a session.
 
     Args:
         longest: The longest pause between two looks (seconds), once nothing came for a while.
@@ -33,17 +35,18 @@ class Poller:
         self._longest = longest
         self._interrupted = Event()
 
-    def fetch(
-        self, claim: Callable[[float], list[Delivery]], deadline: float, *, wait: bool
-    ) -> list[Delivery]:
-        """Claim until something was there, the deadline, or an interrupt.
+    def claim(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
+        """Claim what is there, up to `limit` messages, by the deadline; do not wait for more."""
+        raise NotImplementedError(f"{type(self).__name__} has no method claim")
 
-        `claim` is given the deadline by which it returns or raises.
-        """
+    def fetch(
+        self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
+    ) -> list[Delivery]:
+        """Claim until something was there, the deadline, or an interrupt."""
         by = max(deadline, monotonic()) + GRACE if wait else deadline
         pause = SHORTEST
         while True:
-            found = claim(by)
+            found = self.claim(wants, limit, by)
             left = deadline - monotonic()
             if found or not wait or left <= 0:
                 return found
@@ -55,6 +58,15 @@ class Poller:
     def interrupt(self) -> None:
         """End the wait, or the next one.  Any thread may call it."""
         self._interrupted.set()
+
+    def maintain(
+        self,
+        queues: Sequence[str],
+        limit: int,
+        deadline: float,
+    ) -> tuple[Sequence[Delivery], float | None]:
+        """Nothing: the store does by itself what is due.  Override it where it does not."""
+        return (), None
 
 
 class Turns:

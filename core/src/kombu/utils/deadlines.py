@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from contextlib import contextmanager
 from functools import wraps
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = (
@@ -26,7 +25,6 @@ __all__ = (
     "OPERATION_TIMEOUT",
     "bounded",
     "current",
-    "held",
     "operation_timeout",
     "remaining",
     "time_is_up",
@@ -93,21 +91,6 @@ def remaining(timeout: float | None = None) -> float | None:
         return timeout
     left = max(deadline - monotonic(), 0.0)
     return left if timeout is None else min(left, timeout)
-
-
-@contextmanager
-def held(lock: threading.Lock, deadline: float) -> Iterator[None]:
-    """Hold a lock that is had by `deadline` (seconds of `time.monotonic`).
-
-    Raises:
-        TimeoutError: Another thread held it for too long.
-    """
-    if not lock.acquire(timeout=max(deadline - monotonic(), 0.0)):
-        raise TimeoutError("had no turn in time: another thread was waiting for the broker")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def time_is_up() -> bool:

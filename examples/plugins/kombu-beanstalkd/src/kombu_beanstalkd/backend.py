@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 from math import ceil
-from threading import Lock
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from kombu.exceptions import ChannelError
+from kombu.exceptions import ChannelError, DecodeError
 from kombu.transport.backend import Delivery, Envelope, QueueSpec, Rejected, Release, Role, Wants
 from kombu.transport.capabilities import UNPROMISED, Capabilities
+from kombu.transport.claims import Claims
 from kombu.transport.options import LeaseOptions
-from kombu.transport.polling import Poller, Turns
+from kombu.transport.polling import PolledSession, Turns
 from kombu.transport.stream import Stream
-from kombu.utils.deadlines import held
 from kombu.virtual.envelope import from_wire, to_wire
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class BeanstalkBackend:
         self.address = client.hostname or "localhost", client.port or 11300
         self.capabilities, self.options = CAPABILITIES, options
         self.lease: float = max(1, ceil(options.lease or 60))
-        self.claims, self.lock = set[Delivery](), Lock()
+        self.claims = Claims()
 
     def open(self, role: Role, deadline: float) -> BeanstalkSession:
         """Connect, and ask the server what it can do."""
@@ -90,14 +90,14 @@ class BeanstalkBackend:
 
     def forked(self) -> None:
         """The claims are the parent's."""
-        self.claims, self.lock = set(), Lock()
+        self.claims = Claims()
 
 
 class Answer(NamedTuple):
     """``RESERVED 7 5`` and the five bytes that follow."""
 
     word: str
-    job: int
+    job: str
     body: bytes
 
     def table(self) -> dict[str, str]:
@@ -111,13 +111,13 @@ def tube_of(queue: str) -> str:
     return queue if plain else f"+{sha256(queue.encode()).hexdigest()}"
 
 
-class BeanstalkSession:
+class BeanstalkSession(PolledSession):
     """A connection, which holds nothing between two calls."""
 
     def __init__(self, backend: BeanstalkBackend, deadline: float) -> None:
+        super().__init__(backend.options.polling_interval)
         self._backend, self._stream = backend, Stream(backend.address, deadline)
-        self._poller, self._turns = Poller(backend.options.polling_interval), Turns()
-        self._watched = "default"
+        self._watched, self._turns = "default", Turns()
 
     def ask(self, deadline: float, *commands: str) -> list[Answer]:
         """Send commands in one write, and read their answers."""
@@ -125,18 +125,17 @@ class BeanstalkSession:
         return [self._answer(deadline) for _ in commands]
 
     def _answer(self, deadline: float) -> Answer:
-        word, *numbers = self._stream.read_line(deadline).decode().split()
-        size = int(numbers[-1]) + 2 if word in ("RESERVED", "FOUND", "OK") else 0
-        job = int(numbers[0]) if word in ("RESERVED", "FOUND", "INSERTED") else 0
-        return Answer(word, job, self._stream.read(size, deadline)[:-2])
+        word, *values = self._stream.read_line(deadline).decode().split()
+        size = int(values[-1]) + 2 if word in ("RESERVED", "FOUND", "OK") else 0
+        return Answer(word, "".join(values[:1]), self._stream.read(size, deadline)[:-2])
 
     # -- queues: a tube is there while a job is in it, such as a buried one that declares it ----
 
     def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
         tube = tube_of(name)
         told = self.ask(deadline, f"use {tube}", f"stats-tube {tube}")[1].table()
-        declared = told["current-jobs-buried"] != "0"
-        return (QueueSpec(name), int(told["current-jobs-ready"])) if declared else None
+        ready, declared = (int(told[f"current-jobs-{state}"]) for state in ("ready", "buried"))
+        return (QueueSpec(name), ready) if declared else None
 
     def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
         if not (found := self.find_queue(spec.name, deadline)):
@@ -159,11 +158,10 @@ class BeanstalkSession:
     def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         if if_empty and self.size(name, deadline):
             return None
-        dropped = self.purge(name, deadline)
-        look = f"use {tube_of(name)}", "peek-delayed", "peek-buried"
-        while jobs := [found.job for found in self.ask(deadline, *look) if found.job]:
+        looks = f"use {tube_of(name)}", "peek-delayed", "peek-buried"
+        while jobs := [found.job for found in self.ask(deadline, *looks)[1:] if found.job]:
             self.ask(deadline, *[f"delete {job}" for job in jobs])
-        return dropped
+        return self.purge(name, deadline)
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -173,44 +171,53 @@ class BeanstalkSession:
             envelope.wire = envelope.wire or to_wire(envelope).decode()
             priority = (255 - min(max(envelope.priority, 0), 255)) * 2 * FRESH + FRESH - 1
             delay = max(0, ceil((envelope.not_before or 0) - time()))
-            put = f"put {priority} {delay} 60 {len(envelope.wire)}\r\n{envelope.wire}"
-            commands += [f"use {tube_of(name)}", put, "peek-buried"]
+            commands += [
+                f"use {tube_of(name)}",
+                f"put {priority} {delay} 60 {len(envelope.wire)}\r\n{envelope.wire}",
+                "peek-buried",
+            ]
         answers = self.ask(deadline, *commands)
-        for (name, _), declared in zip(items, answers[2::3], strict=True):
-            if not declared.job:
-                self.declare_queue(QueueSpec(name), deadline)
+        declared = [found.job for found in answers[2::3]]
+        for name in {name for (name, _), job in zip(items, declared, strict=True) if not job}:
+            self.declare_queue(QueueSpec(name), deadline)
         return [
             Rejected(index, ChannelError(f"beanstalkd answered {answer.word}"))
             for index, answer in enumerate(answers[1::3])
-            if not answer.job
+            if answer.word != "INSERTED"
         ]
 
-    def fetch(
-        self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
-    ) -> list[Delivery]:
-        return self._poller.fetch(lambda by: self._claim(wants, limit, by), deadline, wait=wait)
-
-    def interrupt(self) -> None:
-        self._poller.interrupt()
-
     def _reserve(self, names: list[str], by: float) -> list[Answer | None]:
-        commands = []
-        for name in names:
-            before, self._watched = self._watched, tube_of(name)
-            commands += [f"watch {self._watched}", f"ignore {before}", "reserve-with-timeout 0"]
+        tubes = [self._watched, *map(tube_of, names)]
+        self._watched = tubes[-1]
+        commands = [
+            command
+            for before, tube in pairwise(tubes)
+            for command in (f"watch {tube}", f"ignore {before}", "reserve-with-timeout 0")
+        ]
         return [answer if answer.job else None for answer in self.ask(by, *commands)[2::3]]
 
-    def _claim(self, wants: Wants, limit: int, by: float) -> list[Delivery]:
-        found = self._turns.take(wants, min(limit, 16), lambda names: self._reserve(names, by))
-        told = self.ask(by, *[f"stats-job {got.job}" for _, got in found])
-        deliveries, lease, until = [], self._backend.lease, time() + self._backend.lease
+    def claim(self, wants: Wants, limit: int, deadline: float) -> list[Delivery]:
+        """Reserve in turn, and put back with the lease as delay."""
+        found = self._turns.take(
+            wants, min(limit, 16), lambda names: self._reserve(names, deadline)
+        )
+        told = self.ask(deadline, *[f"stats-job {got.job}" for _, got in found])
+        deliveries, orders, lease, now = [], [], self._backend.lease, time()
         for (name, got), stats in zip(found, told, strict=True):
-            envelope, priority = from_wire(got.body), (int(stats.table()["pri"]) & ~FRESH) - 1
+            priority = (int(stats.table()["pri"]) & ~FRESH) - 1
+            orders.append(f"release {got.job} {priority} {lease}")
+            try:
+                envelope = from_wire(got.body)
+            except DecodeError:
+                # Not a message of Kombu's: put aside, for its owner to see and to kick.
+                orders[-1] = f"bury {got.job} {priority + 1}"
+                continue
             count = envelope.count + FRESH - 2 - priority % FRESH
-            token = got.job, priority
-            deliveries.append(Delivery(name, token, envelope, count, lease_until=until))
-        self.ask(by, *["release {} {} {}".format(*each.token, lease) for each in deliveries])
-        self._backend.claims.update(deliveries)
+            deliveries.append(
+                Delivery(name, (got.job, priority), envelope, count, lease_until=now + lease)
+            )
+        self.ask(deadline, *orders)
+        self._backend.claims.add(deliveries)
         return deliveries
 
     # -- claims --------------------------------------------------------------------------------
@@ -224,53 +231,35 @@ class BeanstalkSession:
             job, priority = delivery.token
             place = (priority if front else priority | FRESH) + (not count)
             orders[delivery] = f"release {job} {place} {ceil(delay)}"
-        return self._order(orders, by)
+        return self._tell(orders, by, forget=True)
 
     def renew(
         self, deliveries: Sequence[Delivery], seconds: float, deadline: float
     ) -> Sequence[Delivery]:
-        until = time() + ceil(seconds)
-        order = "release {} {} {}".format
+        until, order = time() + ceil(seconds), "release {} {} {}".format
         orders = {each: order(*each.token, ceil(seconds)) for each in deliveries}
-        lost = self._order(orders, deadline, keep=True)
+        lost = self._tell(orders, deadline, forget=False)
         for delivery in orders.keys() - lost:
             delivery.lease_until = until
         return lost
 
-    def _order(
-        self, orders: dict[Delivery, str], by: float, *, keep: bool = False
-    ) -> list[Delivery]:
-        """Do with claims what is ordered; return those that were lost."""
-        claims = self._backend.claims
-        with held(self._backend.lock, by):
-            live = [each for each in orders if each in claims and (each.lease_until or 0) > time()]
-            jobs = [each.token[0] for each in live]
-            # Once it is reserved nobody claims it between the look and what is done.
+    def _tell(self, orders: dict[Delivery, str], by: float, *, forget: bool) -> list[Delivery]:
+        """Have done to claims what is ordered; return those that were lost."""
+        with self._backend.claims.standing(orders, by, forget=forget) as standing:
+            jobs = [delivery.token[0] for delivery in standing]
+            # Reserved, nobody else can claim it between the look and what is done.
             got = self.ask(by, *[f"reserve-job {job}" for job in jobs])
-            told = [found.table() for found in self.ask(by, *[f"stats-job {job}" for job in jobs])]
-            seized = {
-                each: stats
-                for each, answer, stats in zip(live, got, told, strict=True)
-                if answer.job
-            }
-            ours = {each for each in seized if seized[each]["pri"] == str(each.token[1])}
-            # Somebody else's claim goes back to where it was.
-            self.ask(
-                by,
-                *[
-                    orders[each]
-                    if each in ours
-                    else f"release {each.token[0]} {told['pri']} {told['delay']}"
-                    for each, told in seized.items()
-                ],
-            )
-            claims.difference_update(orders.keys() - ours if keep else orders)
-        return [each for each in orders if each not in ours]
-
-    def maintain(
-        self, queues: Sequence[str], limit: int, deadline: float
-    ) -> tuple[Sequence[Delivery], float | None]:
-        return (), None
+            told = [stats.table() for stats in self.ask(by, *[f"stats-job {job}" for job in jobs])]
+            ours, commands = set[Delivery](), []
+            for delivery, answer, stats in zip(standing, got, told, strict=True):
+                if answer.job and stats["pri"] == str(delivery.token[1]):
+                    ours.add(delivery)
+                    commands.append(orders[delivery])
+                elif answer.job:
+                    # Somebody else's claim goes back to where it was.
+                    commands.append(f"release {answer.job} {stats['pri']} {stats['delay']}")
+            self.ask(by, *commands)
+        return [delivery for delivery in orders if delivery not in ours]
 
     def close(self, deadline: float) -> None:
         self._stream.close()
