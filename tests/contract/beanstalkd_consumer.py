@@ -13,7 +13,10 @@ from kombu_beanstalkd import plugin
 
 host, port, folder = sys.argv[1:]
 recorder = Recorder(Path(folder))
-with registered(plugin, "kombu-beanstalkd"), Connection(f"beanstalkd://{host}:{port}") as connection:
+with (
+    registered(plugin, "kombu-beanstalkd"),
+    Connection(f"beanstalkd://{host}:{port}", transport_options={"lease": 1}) as connection,
+):
     queue = connection.SimpleQueue("killed")
     for number in range(1, 20):
         message = queue.get(timeout=30)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import pairwise
 from math import ceil
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -55,6 +54,24 @@ class BeanstalkOptions(LeaseOptions):
     polling_interval: float = 0.1
 
 
+class Answer(NamedTuple):
+    """``RESERVED 7 5`` and the five bytes that follow."""
+
+    word: str
+    job: str
+    body: bytes
+
+    def table(self) -> dict[str, str]:
+        """Statistics by their names."""
+        return dict(re.findall(r"^(\S+): (.*)$", self.body.decode(), re.MULTILINE))
+
+
+def tube_of(queue: str) -> str:
+    """The tube of a queue: its name, or what stands for it where beanstalkd forbids that."""
+    plain = re.fullmatch(r"[\w.$()/;][\w.$()/;-]{0,199}", queue, re.ASCII)
+    return queue if plain else f"+{sha256(queue.encode()).hexdigest()}"
+
+
 class BeanstalkBackend:
     """One server, as one `kombu.Connection` sees it."""
 
@@ -93,24 +110,6 @@ class BeanstalkBackend:
         self.claims = Claims()
 
 
-class Answer(NamedTuple):
-    """``RESERVED 7 5`` and the five bytes that follow."""
-
-    word: str
-    job: str
-    body: bytes
-
-    def table(self) -> dict[str, str]:
-        """Statistics by their names."""
-        return dict(re.findall(r"^(\S+): (.*)$", self.body.decode(), re.MULTILINE))
-
-
-def tube_of(queue: str) -> str:
-    """The tube of a queue: its name, or what stands for it where beanstalkd forbids that."""
-    plain = re.fullmatch(r"[\w.$()/;][\w.$()/;-]{0,199}", queue, re.ASCII)
-    return queue if plain else f"+{sha256(queue.encode()).hexdigest()}"
-
-
 class BeanstalkSession(PolledSession):
     """A connection, which holds nothing between two calls."""
 
@@ -132,9 +131,12 @@ class BeanstalkSession(PolledSession):
     # -- queues: a tube is there while a job is in it, such as a buried one that declares it ----
 
     def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
-        tube = tube_of(name)
-        told = self.ask(deadline, f"use {tube}", f"stats-tube {tube}")[1].table()
-        ready, declared = (int(told[f"current-jobs-{state}"]) for state in ("ready", "buried"))
+        _, stats = self.ask(
+            deadline, *[f"{verb} {tube_of(name)}" for verb in ("use", "stats-tube")]
+        )
+        ready, declared = (
+            int(stats.table()[f"current-jobs-{state}"]) for state in ("ready", "buried")
+        )
         return (QueueSpec(name), ready) if declared else None
 
     def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
@@ -158,8 +160,12 @@ class BeanstalkSession(PolledSession):
     def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         if if_empty and self.size(name, deadline):
             return None
-        looks = f"use {tube_of(name)}", "peek-delayed", "peek-buried"
-        while jobs := [found.job for found in self.ask(deadline, *looks)[1:] if found.job]:
+        while jobs := [
+            found.job
+            for look in ("peek-delayed", "peek-buried")
+            for found in self.ask(deadline, f"use {tube_of(name)}", look)[1:]
+            if found.job
+        ]:
             self.ask(deadline, *[f"delete {job}" for job in jobs])
         return self.purge(name, deadline)
 
@@ -177,8 +183,7 @@ class BeanstalkSession(PolledSession):
                 "peek-buried",
             ]
         answers = self.ask(deadline, *commands)
-        declared = [found.job for found in answers[2::3]]
-        for name in {name for (name, _), job in zip(items, declared, strict=True) if not job}:
+        for name in {items[index][0] for index, it in enumerate(answers[2::3]) if not it.job}:
             self.declare_queue(QueueSpec(name), deadline)
         return [
             Rejected(index, ChannelError(f"beanstalkd answered {answer.word}"))
@@ -187,12 +192,15 @@ class BeanstalkSession(PolledSession):
         ]
 
     def _reserve(self, names: list[str], by: float) -> list[Answer | None]:
-        tubes = [self._watched, *map(tube_of, names)]
-        self._watched = tubes[-1]
+        before, self._watched = [self._watched, *names], names[-1]
         commands = [
             command
-            for before, tube in pairwise(tubes)
-            for command in (f"watch {tube}", f"ignore {before}", "reserve-with-timeout 0")
+            for name, last in zip(names, before, strict=False)
+            for command in (
+                f"watch {tube_of(name)}",
+                f"ignore {tube_of(last)}",
+                "reserve-with-timeout 0",
+            )
         ]
         return [answer if answer.job else None for answer in self.ask(by, *commands)[2::3]]
 
@@ -205,17 +213,18 @@ class BeanstalkSession(PolledSession):
         deliveries, orders, lease, now = [], [], self._backend.lease, time()
         for (name, got), stats in zip(found, told, strict=True):
             priority = (int(stats.table()["pri"]) & ~FRESH) - 1
-            orders.append(f"release {got.job} {priority} {lease}")
             try:
                 envelope = from_wire(got.body)
+                envelope.count += FRESH - 2 - priority % FRESH
+                deliveries.append(
+                    Delivery(
+                        name, (got.job, priority), envelope, envelope.count, False, now + lease
+                    )
+                )
+                orders.append(f"release {got.job} {priority} {lease}")
             except DecodeError:
                 # Not a message of Kombu's: put aside, for its owner to see and to kick.
-                orders[-1] = f"bury {got.job} {priority + 1}"
-                continue
-            count = envelope.count + FRESH - 2 - priority % FRESH
-            deliveries.append(
-                Delivery(name, (got.job, priority), envelope, count, lease_until=now + lease)
-            )
+                orders.append(f"bury {got.job} {priority + 1}")
         self.ask(deadline, *orders)
         self._backend.claims.add(deliveries)
         return deliveries
@@ -228,9 +237,8 @@ class BeanstalkSession(PolledSession):
         by = monotonic() + self._backend.options.operation_timeout if deadline is None else deadline
         orders = {delivery: f"delete {delivery.token[0]}" for delivery in acks}
         for delivery, front, delay, count in releases:
-            job, priority = delivery.token
-            place = (priority if front else priority | FRESH) + (not count)
-            orders[delivery] = f"release {job} {place} {ceil(delay)}"
+            priority = (delivery.token[1] | (0 if front else FRESH)) + (not count)
+            orders[delivery] = f"release {delivery.token[0]} {priority} {ceil(delay)}"
         return self._tell(orders, by, forget=True)
 
     def renew(
@@ -250,15 +258,19 @@ class BeanstalkSession(PolledSession):
             # Reserved, nobody else can claim it between the look and what is done.
             got = self.ask(by, *[f"reserve-job {job}" for job in jobs])
             told = [stats.table() for stats in self.ask(by, *[f"stats-job {job}" for job in jobs])]
-            ours, commands = set[Delivery](), []
-            for delivery, answer, stats in zip(standing, got, told, strict=True):
-                if answer.job and stats["pri"] == str(delivery.token[1]):
-                    ours.add(delivery)
-                    commands.append(orders[delivery])
-                elif answer.job:
-                    # Somebody else's claim goes back to where it was.
-                    commands.append(f"release {answer.job} {stats['pri']} {stats['delay']}")
-            self.ask(by, *commands)
+            seized = {
+                delivery: stats
+                for delivery, answer, stats in zip(standing, got, told, strict=True)
+                if answer.job
+            }
+            ours = {each for each, stats in seized.items() if stats["pri"] == str(each.token[1])}
+            # Somebody else's claim goes back to where it was.
+            others = [
+                f"release {each.token[0]} {stats['pri']} {stats['delay']}"
+                for each, stats in seized.items()
+                if each not in ours
+            ]
+            self.ask(by, *[orders[each] for each in ours], *others)
         return [delivery for delivery in orders if delivery not in ours]
 
     def close(self, deadline: float) -> None:
