@@ -24,7 +24,6 @@ from kombu.testing.faults import Child
 from kombu.testing.fixtures import run, server_fixture
 from kombu.testing.ledger import Ledger, message_id
 from kombu.testing.servers import Beanstalkd
-from kombu.transport.backend import Session
 from kombu_beanstalkd import plugin
 from kombu_beanstalkd.backend import CAPABILITIES, BeanstalkBackend, BeanstalkOptions
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from conftest import Opened
     from kombu.testing.runs import Run
+    from kombu.transport.backend import Session
 
 __all__ = (
     "TestConnection",
@@ -199,7 +199,7 @@ def test_time_to_run_may_be_forgotten(server: Beanstalkd, way: str) -> None:
     assert all(back) == (way == "delay")
     # Over for a second, and reserved all the same.
     late = [stats for stats in told if "state: ready" not in stats]
-    assert all("state: reserved" in stats and "time-left: -1" in stats for stats in late)
+    assert all("state: reserved" in stats and "time-left: -" in stats for stats in late)
 
 
 def wait_until(holds: Callable[[], bool], child: Child) -> None:
