@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import full_scale
+from kombu.testing.kit.results import FIGURES
 from kombu.testing.servers.programs import FOLDERS
 
 #: Fixtures for the suites of `kombu.testing.suites`.
@@ -35,3 +37,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     grouped = session.config.getoption("loadgroup", default=False)
     if grouped and any("@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("pytest-xdist does not see the groups of tests/conftest.py")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep what a scenario of the conformance kit has tried, of a run at full scale."""
+    figures = dict(report.user_properties).get(FIGURES)
+    worker = "PYTEST_XDIST_WORKER" in os.environ
+    if figures is None or worker or report.when != "call" or report.failed:
+        return
+    module, _, test = report.nodeid.partition("::")
+    transport = Path(module).stem.removeprefix("test_").removesuffix("_kit")
+    told = {name: value for name, value in figures.items() if name != "scale"}
+    scenario = test.partition("::test_")[2].partition("@")[0].replace("_", " ")
+    full_scale.record(f"{transport}: {scenario}", **told)

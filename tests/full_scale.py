@@ -31,17 +31,19 @@ far as threads let themselves be repeated.
 """
 
 
-def record(scenario: str, seconds: float, **figures: object) -> None:
+def record(scenario: str, seconds: float, *, seed: int = SEED, **figures: object) -> None:
     """Keep the figures of a full run; a run at a smaller scale keeps nothing."""
     if FULL:
-        write(RESULTS, scenario, seconds, figures)
+        write(RESULTS, scenario, seconds, figures, seed)
 
 
-def write(path: Path, scenario: str, seconds: float, figures: dict[str, object]) -> None:
+def write(
+    path: Path, scenario: str, seconds: float, figures: dict[str, object], seed: int = SEED
+) -> None:
     """Put a row into the table, in place of the last one of this scenario."""
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
     row = (
-        f"| {scenario} | {SEED} | {date.today()} | {platform.python_version()} | {seconds:.1f} "
+        f"| {scenario} | {seed} | {date.today()} | {platform.python_version()} | {seconds:.1f} "
         f"| {told} |"
     )
     with path.open("a+") as file:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.guaranteed import flags, guaranteed
 from kombu.testing import suites
 from kombu.testing.kit import PROMISES, flag_of
 from kombu.testing.suites import *  # noqa: F403
@@ -47,10 +48,17 @@ def test_memory_says_yes(capabilities: Capabilities, name: str) -> None:
     assert flag_of(capabilities, [name]) is True
 
 
+def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
+    assert guaranteed("memory") == flags(capabilities)
+
+
 def test_every_promise_has_tests() -> None:
     judged = set()
     for cls in (getattr(suites, name) for name in suites.__all__):
         tests = [value for name, value in vars(cls).items() if name.startswith("test_")]
-        marks = [*cls.pytestmark, *(m for test in tests for m in getattr(test, "pytestmark", ()))]
+        marks = [
+            *getattr(cls, "pytestmark", ()),
+            *(m for test in tests for m in getattr(test, "pytestmark", ())),
+        ]
         judged |= {mark.args[0] for mark in marks if mark.name == "promise"}
     assert judged == set(PROMISES)

@@ -15,13 +15,15 @@ import pytest
 
 from kombu import Connection
 
+from .fixtures import run
 from .kit.broker import Broker
 from .kit.promises import flag_of
-from .kit.results import FLAG, TEST, Results
+from .kit.results import FIGURES, FLAG, TEST, Results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from kombu.testing.runs import Run
     from kombu.transport.capabilities import Capabilities
 
 __all__ = (
@@ -30,7 +32,9 @@ __all__ = (
     "broker_server",
     "broker_url",
     "capabilities",
+    "figures",
     "needed_server",
+    "run",
     "shortest_lease",
     "shortest_time",
 )
@@ -146,6 +150,17 @@ def shortest_time() -> float:
 
 
 @pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Notes how much a scenario has tried: its run, how long it took (seconds), and counts."""
+
+    def note(run: Run, seconds: float, **counts: int) -> None:
+        tried = {"seed": run.seed, "scale": run.scale, "seconds": round(seconds, 1), **counts}
+        request.node.user_properties.append((FIGURES, tried))
+
+    return note
+
+
+@pytest.fixture
 def capabilities(
     request: pytest.FixtureRequest, broker_url: str, broker_options: dict[str, Any]
 ) -> Capabilities:
@@ -176,8 +191,10 @@ def _promised(request: pytest.FixtureRequest) -> None:
     if not markers:
         return
     names = sorted({marker.args[0] for marker in markers})
-    flag = flag_of(request.getfixturevalue("capabilities"), names)
-    request.node.user_properties.append((FLAG, flag))
+    capabilities = request.getfixturevalue("capabilities")
+    flag = flag_of(capabilities, names)
+    flags = {name: flag_of(capabilities, [name]) for name in names}
+    request.node.user_properties.append((FLAG, flags))
     if flag is True:
         return
     said = f"the transport's flag for {' and '.join(names)} is {flag or 'no'}"

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .broker import PATIENCE, Broker, Inbox, wait_until
-from .promises import PROMISES, flag_of, promise
+from .promises import PROMISES, Promise, flag_of, promise
 
-__all__ = ("PATIENCE", "PROMISES", "Broker", "Inbox", "flag_of", "promise", "wait_until")
+__all__ = ("PATIENCE", "PROMISES", "Broker", "Inbox", "Promise", "flag_of", "promise", "wait_until")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -11,7 +11,19 @@ if TYPE_CHECKING:
 
     from kombu.transport.capabilities import Capabilities, Flag
 
-__all__ = ("PROMISES", "flag_of", "promise")
+__all__ = ("PROMISES", "Promise", "flag_of", "promise")
+
+
+class Promise(NamedTuple):
+    """Something that a transport may say of itself.
+
+    Attributes:
+        told: Reads it from its capabilities.
+        text: What it means, for people.
+    """
+
+    told: Callable[[Capabilities], Flag]
+    text: str
 
 
 def _always(_: Capabilities) -> Flag:
@@ -35,40 +47,70 @@ def _fanout(capabilities: Capabilities) -> Flag:
 
 
 #: Each promise, and where its flag is.  Those that are always yes are what a transport is.
-PROMISES: dict[str, Callable[[Capabilities], Flag]] = {
-    "declarations": _always,
-    "delivery": _always,
-    "acknowledgement": _always,
-    "multiple_acknowledgement": _always,
-    "prefetch": _always,
-    "return_on_close": _always,
-    "direct": _exchange_type("direct"),
-    "topic": _exchange_type("topic"),
-    "fanout": _fanout,
-    "headers": _exchange_type("headers"),
-    "exchange_bindings": _always,
-    "bodies": _always,
-    "names": _always,
-    "encodings": _always,
-    "threads": _always,
-    "fork": _always,
-    "deadlines": _always,
-    "import_cost": _always,
-    "reconnection": _always,
-    "ordering": _flag("ordering"),
-    "priorities": lambda capabilities: capabilities.priority_levels > 1,
-    "message_ttl": _flag("message_ttl"),
-    "queue_ttl": _flag("queue_ttl"),
-    "delay": _flag("delay"),
-    "dead_letter": _flag("dead_letter"),
-    "delivery_limit": _flag("delivery_limit"),
-    "max_length": _flag("max_length"),
-    "leases": _flag("leases"),
-    "exact_size": _flag("exact_size"),
-    "shared_between_processes": _flag("shared_between_processes"),
-    "durable": _flag("durable"),
-    # In one process all connections to a store have its exchanges and bindings at hand.
-    "shared_topology": lambda c: c.shared_topology or not c.shared_between_processes,
+PROMISES: dict[str, Promise] = {
+    "durable": Promise(
+        _flag("durable"), "what was accepted survives a SIGKILL and restart of the broker"
+    ),
+    "killed_broker": Promise(
+        lambda c: c.durable and c.shared_between_processes,
+        "nothing that was accepted is lost while the broker is killed, stopped and frozen under "
+        "load, and work goes on by itself",
+    ),
+    "killed_consumers": Promise(
+        lambda c: c.leases and c.shared_between_processes,
+        "at least once: what a consumer held that was killed (SIGKILL) or frozen comes back; "
+        "what it acknowledged does not",
+    ),
+    "leases": Promise(
+        _flag("leases"),
+        "claims end by themselves unless they are renewed, which happens in the background; a "
+        "late acknowledgement is refused (`LeaseLost`) and harms nobody",
+    ),
+    "return_on_close": Promise(
+        _always, "what a consumer holds when it closes goes back to its queue, in order"
+    ),
+    "reconnection": Promise(
+        _always, "a lost connection is told by a typed error, and the next call connects again"
+    ),
+    "delivery": Promise(_always, "what is published is delivered once, with its headers"),
+    "ordering": Promise(_flag("ordering"), "a queue hands out messages in the order they came"),
+    "acknowledgement": Promise(
+        _always,
+        "acknowledge, reject and requeue; redelivered messages say so, with a true count",
+    ),
+    "multiple_acknowledgement": Promise(_always, "one acknowledgement for all up to a message"),
+    "prefetch": Promise(_always, "a consumer holds no more messages than it asked for"),
+    "direct": Promise(_exchange_type("direct"), "direct exchanges"),
+    "topic": Promise(_exchange_type("topic"), "topic exchanges, by AMQP's exact rules"),
+    "fanout": Promise(_fanout, "fanout exchanges"),
+    "headers": Promise(_exchange_type("headers"), "headers exchanges"),
+    "exchange_bindings": Promise(_always, "bindings between exchanges"),
+    "shared_topology": Promise(
+        # In one process all connections to a store have its exchanges and bindings at hand.
+        lambda c: c.shared_topology or not c.shared_between_processes,
+        "a binding that one connection made is known to all others",
+    ),
+    "priorities": Promise(lambda c: c.priority_levels > 1, "messages of higher priority first"),
+    "message_ttl": Promise(_flag("message_ttl"), "messages expire"),
+    "queue_ttl": Promise(_flag("queue_ttl"), "queues that nobody uses expire"),
+    "delay": Promise(_flag("delay"), "a message can be delivered later (`delay`)"),
+    "dead_letter": Promise(
+        _flag("dead_letter"), "dead letters go to `x-dead-letter-exchange`, with `x-death`"
+    ),
+    "delivery_limit": Promise(_flag("delivery_limit"), "poison messages end (`x-delivery-limit`)"),
+    "max_length": Promise(_flag("max_length"), "queues have a maximum length"),
+    "declarations": Promise(_always, "declare, passive declare, delete, purge, as AMQP has them"),
+    "exact_size": Promise(_flag("exact_size"), "the number of ready messages is exact"),
+    "bodies": Promise(_always, "empty, binary and large bodies, up to the limit that is named"),
+    "names": Promise(_always, "names of queues and keys in any script"),
+    "encodings": Promise(_always, "every serializer with every compressor"),
+    "shared_between_processes": Promise(
+        _flag("shared_between_processes"), "two and eight processes share a queue"
+    ),
+    "threads": Promise(_always, "any number of threads, with connections or a pool of them"),
+    "fork": Promise(_always, "a forked child harms nothing that its parent holds"),
+    "deadlines": Promise(_always, "every blocking call ends by its timeout and half a second"),
+    "import_cost": Promise(_always, "no driver is imported before a connection opens"),
 }
 
 
@@ -94,7 +136,7 @@ def promise(name: str, *, tells: bool = True) -> pytest.MarkDecorator:
 
 def flag_of(capabilities: Capabilities, names: Iterable[str]) -> Flag:
     """What a transport says of promises together: no if one is, else unpromised if one is."""
-    flags = {PROMISES[name](capabilities) for name in names}
+    flags = {PROMISES[name].told(capabilities) for name in names}
     if False in flags:
         return False
     return "unpromised" if "unpromised" in flags else True

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ("FLAG", "TEST", "Results")
+__all__ = ("FIGURES", "FLAG", "TEST", "Results")
 
-#: Properties of a report: the test and its promises; what the transport says of them.
+#: Properties of a report: the test and its promises; what the transport says of each.
 TEST = "kombu_test"
 FLAG = "kombu_flag"
+#: How much a scenario has tried.
+FIGURES = "kombu_figures"
 
 
 class Results:
@@ -22,6 +24,7 @@ class Results:
 
     For each promise there is ``flag`` (true, false, "unpromised", or null where no test came so
     far), and the tests that have ``shown`` it, ``failed`` to, or were ``skipped``, with the reason.
+    Beside them, ``figures`` says of each scenario how much it tried, with its seed.
     A test that fails where the flag is no or unpromised counts as failed here: the run itself may
     well have passed.
 
@@ -32,6 +35,7 @@ class Results:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._promises: dict[str, dict[str, Any]] = {}
+        self._figures: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a report."""
@@ -39,12 +43,14 @@ class Results:
         if TEST not in properties or (report.when != "call" and report.passed):
             return
         test, names = properties[TEST]
+        if FIGURES in properties and report.when == "call":
+            self._figures[test] = properties[FIGURES]
         for name in set(names):
             kept = self._promises.setdefault(
                 name, {"flag": None, "shown": [], "failed": [], "skipped": {}}
             )
-            if FLAG in properties and len(set(names)) == 1:
-                kept["flag"] = properties[FLAG]
+            if FLAG in properties:
+                kept["flag"] = properties[FLAG][name]
             if report.failed and "[XPASS(strict)]" not in str(report.longrepr):
                 _add(kept["failed"], test)
             elif report.skipped and not hasattr(report, "wasxfail"):
@@ -61,7 +67,11 @@ class Results:
             kept["shown"] = sorted(set(kept["shown"]) - set(kept["failed"]))
             kept["failed"].sort()
             kept["skipped"] = dict(sorted(kept["skipped"].items()))
-        text = json.dumps({"promises": dict(sorted(self._promises.items()))}, indent=1)
+        found = {
+            "promises": dict(sorted(self._promises.items())),
+            "figures": dict(sorted(self._figures.items())),
+        }
+        text = json.dumps(found, indent=1)
         self._path.write_text(text + "\n", encoding="utf-8")
 
 

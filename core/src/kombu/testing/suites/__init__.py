@@ -13,6 +13,7 @@ from .deadlines import TestDeadlines
 from .declarations import TestDeclarations, TestSizes
 from .delivery import TestDelivery
 from .exchanges import TestDirect, TestExchangeBindings, TestFanout, TestHeaders, TestTopic
+from .faults import TestFaultsUnderLoad
 from .imports import TestImports
 from .leases import TestLeases
 from .ordering import TestOrdering
@@ -37,6 +38,7 @@ __all__ = (
     "TestEncodings",
     "TestExchangeBindings",
     "TestFanout",
+    "TestFaultsUnderLoad",
     "TestFork",
     "TestHeaders",
     "TestImports",

@@ -59,8 +59,7 @@ class TestProcesses:
         broker.quiet(queue)
 
 
-@promise("shared_between_processes", tells=False)
-@promise("leases", tells=False)
+@promise("killed_consumers", tells=False)
 class TestKilledProcesses:
     """What a process held that was killed comes back, within its lease."""
 

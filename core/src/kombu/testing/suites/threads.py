@@ -38,14 +38,14 @@ class TestThreads:
 
         def send(thread: int) -> None:
             with broker.connect().Producer() as producer:
-                for number in range(25):
+                for number in range(63):
                     producer.publish([thread, number], routing_key=queue.name)
 
         at_once([partial(send, thread) for thread in range(16)])
         inbox = Inbox(broker.connect(), queue)
-        inbox.wait(400, within=20)
+        inbox.wait(16 * 63, within=60)
         inbox.quiet()
-        assert sorted(inbox.bodies) == [[t, n] for t in range(16) for n in range(25)]
+        assert sorted(inbox.bodies) == [[t, n] for t in range(16) for n in range(63)]
 
     def test_consumers_in_threads_share_the_work(self, broker: Broker) -> None:
         queue = broker.queue()

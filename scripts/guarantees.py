@@ -1,0 +1,160 @@
+"""Judges the transports and writes what they showed: docs/guarantees.md.
+
+Run it by ``scripts/guarantees``, which makes the environment first.  What a run of the kit wrote
+(``--kombu-results``) is kept in docs/guarantees, a file for each transport; the page is made of
+these and of `kombu.testing.kit.PROMISES`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kombu.testing.kit import PROMISES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parents[1]
+KIT = ROOT / "tests" / "conformance"
+DATA = ROOT / "docs" / "guarantees"
+PAGE = ROOT / "docs" / "guarantees.md"
+SUITES = "../core/src/kombu/testing/suites"
+
+#: What the conformance kit has found out about a transport, as `kombu.testing.kit.results` has it.
+Results = dict[str, Any]
+
+HEAD = """\
+# Guarantees
+
+What each transport promises, and what the [conformance kit](testing.md) has shown of it. This page
+is made by `scripts/guarantees` from runs of the kit; a test fails when it is out of date.
+
+- **yes**: promised, and all tests of it pass.
+- **no**: not promised. The tests were run, too, and fail, unless they can pass without it.
+- **unpromised**: it may hold by luck, and nobody should build on it.
+- **not shown**: promised, but this transport has nothing that the tests could take away, such as a
+  server.
+
+"""
+
+AFTER = """
+## What shows it
+
+"""
+
+SCENARIOS = """\
+## Faults under load
+
+In these scenarios producers and consumers in processes of their own work while they, or the
+broker, are killed and frozen at random; a ledger tells what became of each message.
+`KOMBU_TEST_SEED` makes a run happen again, `KOMBU_TEST_SCALE=full` a large one.
+
+"""
+
+
+def read() -> dict[str, Results]:
+    """The results of all transports, by name."""
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(DATA.glob("*.json"))}
+
+
+def cell(found: Mapping[str, Any] | None) -> str:
+    """What a transport makes of a promise, in a word."""
+    if found is None or found["flag"] is None:
+        return "not shown"
+    if found["flag"] is False:
+        return "no"
+    if found["flag"] is not True:
+        return "unpromised"
+    if found["failed"]:
+        return "**FAILED**"
+    return "yes" if found["shown"] else "not shown"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table in Markdown."""
+    for row in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(row)} |\n"
+
+
+def page(results: Mapping[str, Results]) -> str:
+    """The page, of the results of each transport."""
+    promised = {name: found["promises"] for name, found in results.items()}
+    rows = [
+        [f"[{promise.text}](#{key})", *(cell(found.get(key)) for found in promised.values())]
+        for key, promise in PROMISES.items()
+    ]
+    lines = [HEAD, *table(["promise", *promised], rows), AFTER]
+    for key in PROMISES:
+        tests = sorted({test for found in promised.values() for test in ran(found.get(key))})
+        shown = ", ".join(map(link, tests)) or "no transport so far"
+        lines.append(f'<a id="{key}"></a>**{key}**: {shown}\n\n')
+    figures = [
+        [name, link(test), *told(counts)]
+        for name, found in results.items()
+        for test, counts in found.get("figures", {}).items()
+    ]
+    if figures:
+        header = ["transport", "scenario", "seed", "scale", "seconds", "counts"]
+        lines += [SCENARIOS, *table(header, figures)]
+    return "".join(lines).rstrip("\n") + "\n"
+
+
+def ran(found: Mapping[str, Any] | None) -> set[str]:
+    """The tests of a promise, without their parameters."""
+    if found is None:
+        return set()
+    return {test.partition("[")[0] for test in (*found["shown"], *found["failed"])}
+
+
+def link(test: str) -> str:
+    """Where a test is found."""
+    module, _, name = test.partition("::")
+    return f"[{name.removeprefix('test_').replace('_', ' ')}]({SUITES}/{module}.py)"
+
+
+def told(counts: Mapping[str, Any]) -> list[str]:
+    """How much a scenario has tried."""
+    named = dict(counts)
+    first = [str(named.pop(name)) for name in ("seed", "scale", "seconds")]
+    return [*first, ", ".join(f"{value} {name}" for name, value in named.items())]
+
+
+def judge(module: Path) -> int:
+    """Run the kit of a transport, and keep its results; return the exit code."""
+    name = module.stem.removeprefix("test_").removesuffix("_kit")
+    return subprocess.call(
+        [sys.executable, "-m", "pytest", "-q", f"--kombu-results={DATA / name}.json", str(module)],
+        cwd=ROOT,
+        env={**os.environ, "CI": "true"},
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Judge what is asked for, and write the page."""
+    parser = argparse.ArgumentParser(prog="scripts/guarantees", description=__doc__)
+    known = {path.stem.removeprefix("test_").removesuffix("_kit"): path for path in modules()}
+    parser.add_argument("transport", nargs="*", choices=[[], *known], help="by default all")
+    parser.add_argument("--page", action="store_true", help="only write the page anew")
+    options = parser.parse_args(arguments)
+    code = 0
+    if not options.page:
+        DATA.mkdir(exist_ok=True)
+        for name in options.transport or known:
+            code = judge(known[name]) or code
+    PAGE.write_text(page(read()), encoding="utf-8")
+    return code
+
+
+def modules() -> list[Path]:
+    """The modules that run the kit."""
+    return sorted(KIT.glob("test_*_kit.py"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

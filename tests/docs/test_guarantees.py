@@ -1,0 +1,77 @@
+"""The table of guarantees is what the kit found, of the suites and transports as they are now."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kombu.testing import suites
+from kombu.testing.kit import PROMISES
+
+ROOT = Path(__file__).resolve().parents[2]
+AGAIN = "run scripts/guarantees"
+
+
+def load_script() -> Any:
+    path = ROOT / "scripts" / "guarantees.py"
+    spec = importlib.util.spec_from_file_location("guarantees", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+guarantees = load_script()
+RESULTS = guarantees.read()
+
+
+def judged_by(promise: str) -> set[str]:
+    """The tests of the kit that are about a promise."""
+    found = set()
+    for cls in (getattr(suites, name) for name in suites.__all__):
+        module = cls.__module__.rpartition(".")[2]
+        for name, test in vars(cls).items():
+            marks = [*getattr(cls, "pytestmark", ()), *getattr(test, "pytestmark", ())]
+            about = {mark.args[0] for mark in marks if mark.name == "promise"}
+            if name.startswith("test_") and promise in about:
+                found.add(f"{module}::{name}")
+    return found
+
+
+def test_the_page_is_made_of_the_results() -> None:
+    assert guarantees.PAGE.read_text("utf-8") == guarantees.page(RESULTS), AGAIN
+
+
+def test_every_judged_transport_has_a_column() -> None:
+    named = {path.stem.removeprefix("test_").removesuffix("_kit") for path in guarantees.modules()}
+    assert named
+    assert named <= RESULTS.keys(), AGAIN
+
+
+@pytest.mark.parametrize("name", sorted(RESULTS))
+def test_the_results_are_those_of_the_tests_of_today(name: str) -> None:
+    promises = RESULTS[name]["promises"]
+    for promise in PROMISES:
+        found = promises[promise]
+        ran = {*found["shown"], *found["failed"], *found["skipped"]}
+        assert {test.partition("[")[0] for test in ran} == judged_by(promise), f"{promise}: {AGAIN}"
+
+
+@pytest.mark.parametrize("name", sorted(RESULTS))
+def test_nothing_that_is_promised_has_failed(name: str) -> None:
+    for promise, found in RESULTS[name]["promises"].items():
+        if found["flag"] is True:
+            assert not found["failed"], f"{name}: {promise}"
+        else:
+            assert guarantees.cell(found) in {"no", "unpromised"}
+
+
+def test_a_page_of_other_results_says_so() -> None:
+    found = json.loads(json.dumps(RESULTS))
+    found["memory"]["promises"]["ordering"].update(failed=["ordering::test_x"])
+    assert "**FAILED**" in guarantees.page(found)
