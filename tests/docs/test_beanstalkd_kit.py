@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import shlex
 import shutil
@@ -17,6 +19,7 @@ from kombu.testing.servers import Beanstalkd
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "write-a-transport.md"
 EXAMPLE = ROOT / "examples" / "plugins" / "kombu-beanstalkd"
+KEPT = ROOT / "docs" / "guarantees" / "beanstalkd.json"
 _BLOCK = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 sys.path.append(str(ROOT / "tests" / "packaging"))
@@ -75,6 +78,8 @@ def test_the_page_makes_a_wheel_that_passes_the_kit(tmp_path: Path) -> None:
     environment.install("pytest-xdist")
     page = PAGE.read_text(encoding="utf-8")
     (commands,) = re.findall(r"^```shell\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    # Where scripts/guarantees wants them.
+    results = Path(os.environ.get("KOMBU_TEST_RESULTS") or tmp_path / "results.json")
     done = []
     for line in commands.splitlines():
         program, *words = shlex.split(line)
@@ -85,9 +90,10 @@ def test_the_page_makes_a_wheel_that_passes_the_kit(tmp_path: Path) -> None:
             wheels = [str(folder / word) if word.endswith(".whl") else word for word in words[1:]]
             environment.install(*wheels)
         else:
-            pytest_of_it = [environment.python, "-m", "pytest", "-q", "-n", "2", "--timeout", "60"]
             environment.install("pytest-timeout")
-            print(call([*pytest_of_it, "--rootdir", folder, *words], folder))
+            judge = [environment.python, "-m", program, "-q", "-n", "2", "--timeout", "100"]
+            kept = ["--rootdir", folder, "--kombu-results", results]
+            print(call([*judge, *kept, *words], folder))
     assert done == ["uv", "pip", "pytest"]
     (program,) = re.findall(
         r"^```python\n(from kombu import Connection\n.*?)^```$", page, re.DOTALL | re.MULTILINE
@@ -95,3 +101,6 @@ def test_the_page_makes_a_wheel_that_passes_the_kit(tmp_path: Path) -> None:
     with Beanstalkd() as server:
         code = program.replace("beanstalkd://localhost:11300", server.url)
         assert environment.run(code) == "{'hello': 'world'}"
+    told = (json.loads(path.read_text("utf-8"))["promises"] for path in (results, KEPT))
+    found, kept_flags = ({name: each["flag"] for name, each in one.items()} for one in told)
+    assert found == kept_flags, "docs/guarantees is out of date: run scripts/guarantees beanstalkd"
