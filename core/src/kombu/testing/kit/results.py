@@ -55,6 +55,9 @@ class Results:
                 _add(kept["failed"], test)
             elif report.skipped and not hasattr(report, "wasxfail"):
                 kept["skipped"][test] = _reason(report)
+            elif report.skipped and kept["flag"] is True:
+                # It was to fail, for another promise that it is about, too.
+                kept["skipped"][test] = str(report.wasxfail)
             elif report.skipped:
                 _add(kept["failed"], test)
             else:
