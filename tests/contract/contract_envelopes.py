@@ -46,7 +46,9 @@ class TestEnvelopes:
     def test_a_big_body_comes_back_whole(self, store: Store, session: Session, queue: str) -> None:
         """Envelope.body: a megabyte, or what the store takes (Capabilities.max_message_bytes)."""
         most = store.capabilities.max_message_bytes
-        body = bytes(range(256)) * (min(1 << 20, most or 1 << 20) // 256)
+        # The limit is of what is stored: a body may be a third longer there, and is described.
+        size = 1 << 20 if most is None else min(1 << 20, int(most * 0.7) - 2048)
+        body = bytes(range(256)) * (size // 256)
         assert not session.put([(queue, make_envelope(body))], soon())
         assert bodies(fetch(session, queue, 1)) == [body]
 

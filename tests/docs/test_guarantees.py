@@ -48,7 +48,7 @@ def test_the_page_is_made_of_the_results() -> None:
 
 
 def test_every_judged_transport_has_a_column() -> None:
-    named = {path.stem.removeprefix("test_").removesuffix("_kit") for path in guarantees.modules()}
+    named = {guarantees.name_of(path) for path in guarantees.modules()}
     assert named
     assert named <= RESULTS.keys(), AGAIN
 

@@ -230,7 +230,7 @@ def modules() -> dict[str, Path]:
     return {
         ".".join(path.relative_to(EXAMPLES).with_suffix("").parts): path
         for path in EXAMPLES.rglob("*.py")
-        if path.relative_to(EXAMPLES).parts[0] != "demo"
+        if path.relative_to(EXAMPLES).parts[0] not in ("demo", "plugins")
     }
 
 

@@ -29,6 +29,8 @@ class Capabilities:
     does not tell when (`Maintained`); `None`: not at all.
     ``max_delay``: the longest delay in seconds that the store can do, `None` for any; it delays by
     as much as it can, and the core gives back what comes early (``Envelope.not_before``).
+    ``max_message_bytes``: the most that the store takes for one message, with what describes it and
+    in the form that is stored; a body has to be shorter.
     """
 
     durable: Flag = False

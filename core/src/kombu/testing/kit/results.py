@@ -56,7 +56,7 @@ class Results:
             others = [each for each in flags if each != name and flags[each] is not True]
             if became == "failed" and flags.get(name) is True and others:
                 # It was not to hold: not for want of this promise, but of those.
-                became, reason = "skipped", f"needs {' and '.join(others)}, too"
+                became, reason = "skipped", str(getattr(report, "wasxfail", ""))
             if became == "skipped":
                 kept["skipped"][test] = reason
             elif test not in kept[became]:

@@ -1,0 +1,1 @@
+"""beanstalkd as a broker for Kombu."""
