@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ("Connection",)
 
 #: How many events may wait for `Connection.drain_events` before no more are read by others.
-MOST_WAITING = 10_000
+MOST_WAITING = 1_000
 #: How many events are handled at once by those who only look (publishers, heartbeats).
 AT_ONCE = 100
 #: Seconds that a heartbeat may take to be sent.
@@ -100,6 +100,8 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self._turns = Turns(self._read_event)
         #: One frame after the other; py-amqp has no lock of its own before 5.4.2.
         self._writing = threading.Lock()
+        #: One new channel after the other: py-amqp looks for a number, then takes it.
+        self._numbering = threading.Lock()
         #: What is for `drain_events` to hand out: functions without arguments.
         self.events: deque[Callable[[], Any]] = deque()
         self._handled = 0
@@ -199,6 +201,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             return super().channel(channel_id, callback)
         except AMQPError as exc:
             raise both(exc) from None
+
+    def _get_free_channel_id(self) -> int:
+        with self._numbering:
+            number: int = super()._get_free_channel_id()
+            return number
+
+    def _claim_channel_id(self, channel_id: int) -> int:
+        with self._numbering:
+            number: int = super()._claim_channel_id(channel_id)
+            return number
 
     # -- sending -----------------------------------------------------------------------------
 
