@@ -387,6 +387,9 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         """
         if nowait and not consumer_tag:
             raise ValueError("basic_consume: nowait wants a consumer tag, and there is none")
+        if not self.is_open and self.connection is not None:
+            # With the consumers that it has, of which this one is none yet.
+            self._reopen(spec.Basic.Consume)
         if consumer_tag:
             # Its first message may come before the answer.
             consumer = Declared(consumer_tag, queue, no_ack, no_local, exclusive, arguments)

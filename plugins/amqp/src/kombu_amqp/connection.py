@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,7 @@ from .calls import Calls
 from .channel import Channel
 from .errors import (
     Blocked,
+    FrameSyntaxError,
     RecoverableConnectionError,
     both,
     for_code,
@@ -156,6 +158,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 self.on_inbound_frame = self.frame_handler_cls(self, self.on_inbound_method)
                 self.frame_writer = self.frame_writer_cls(self, transport)
                 self._turns.until(lambda: self._handshake_complete, deadline)
+                transport.longest_frame = self.frame_max
             except BaseException as exc:
                 self.collect()
                 if isinstance(exc, OSError):
@@ -241,6 +244,21 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             return own
         return current.deadline if timeout is None else min(own, current.deadline)
 
+    @property
+    def transport(self) -> Any:
+        """The socket transport.
+
+        Raises:
+            RecoverableConnectionError: The connection is closed or lost; py-amqp would connect.
+        """
+        if self._transport is None:
+            raise self.gone()
+        return self._transport
+
+    @transport.setter
+    def transport(self, transport: Any) -> None:
+        self._transport = transport
+
     # -- receiving ---------------------------------------------------------------------------
 
     def drain_events(self, timeout: float | None = None) -> None:
@@ -315,13 +333,15 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 pass
         except TimeoutError:
             raise
-        except (OSError, AMQPError, KombuError) as exc:
+        except Exception as exc:
             if self.lost is not None:
                 # Another thread has found out first, and why.
                 raise self.gone() from exc
             error = both(exc)
+            if not isinstance(error, (OSError, KombuError)):
+                error = FrameSyntaxError(f"what {self.host} sent can't be read: {exc!r}")
             self.lose(error)
-            raise error from None
+            raise error from exc
         self._handled += 1
 
     def on_inbound_method(
@@ -347,11 +367,19 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
 
     def _on_blocked(self, reason: str = "") -> None:
         self.blocked = reason or "the broker does not say why"
-        super()._on_blocked()
+        self._tell(self.on_blocked, self.blocked)
 
     def _on_unblocked(self) -> None:
         self.blocked = None
-        super()._on_unblocked()
+        self._tell(self.on_unblocked)
+
+    def _tell(self, callback: Callable[..., Any] | None, *args: Any) -> None:
+        try:
+            if callback is not None:
+                callback(*args)
+        except Exception as exc:
+            # For who drains: whoever reads has not asked for it.
+            self.events.append(partial(_raise, exc))
 
     def wait_unblocked(self, deadline: float) -> None:
         """Wait until the broker takes messages.
@@ -473,6 +501,10 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         beat(self, monotonic(), rate if rate > 0 else 2)
         if self.lost is not None:
             raise self.gone() from self.lost
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _smaller(offered: int, wanted: int | None) -> int:
