@@ -99,6 +99,16 @@ def test_consumers_and_limits_are_there_again(broker: Broker, connection: Any) -
     inbox.wait(4)
 
 
+def test_a_consumer_of_a_channel_that_was_closed_is_one_consumer(
+    broker: Broker, connection: Any
+) -> None:
+    queue, channel = broker.queue(), connection.channel()
+    with pytest.raises(exceptions.ChannelError):
+        channel.queue_declare("kit-is-not-there", passive=True)
+    broker.seen_by(channel, queue).consume("tag")
+    assert broker.connection.channel().queue_declare(queue.name, passive=True).consumer_count == 1
+
+
 def test_an_old_delivery_is_answered_by_nobody(broker: Broker, connection: Any) -> None:
     queue = broker.queue()
     broker.send(queue, "m")

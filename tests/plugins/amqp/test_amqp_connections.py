@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import struct
 import threading
 import time
 import warnings
@@ -273,6 +275,54 @@ def test_closing_a_dead_connection_ends_in_time(broker: Broker, rabbitmq: Rabbit
         proxy.blackhole()
         returns_within(0.5, lambda: connection.close(timeout=0.5))
         assert not connection.connected
+
+
+def frame(kind: int, payload: bytes, end: bytes = b"\xce") -> bytes:
+    return struct.pack(">BHI", kind, 1, len(payload)) + payload + end
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        frame(1, b"\0\x14\0\x28", end=b"\0"),
+        frame(9, b"what is this"),
+        frame(1, b"\0"),
+        frame(1, b"\0\x63\0\x63"),
+        frame(1, b"\0\x3c\0\x3c\xff") + frame(2, b"\0\x3c\0\0" + b"\0" * 10),
+        frame(2, b"\0\x3c\0\0" + b"\0" * 8 + b"\0\0"),
+        frame(3, b"a body of nothing"),
+        b"\x01\0\x01\xff\xff\xff\xff",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        *(random.Random(seed).randbytes(200_000) for seed in range(10)),
+    ],
+    ids=lambda garbage: repr(garbage[:16]),
+)
+def test_what_is_not_amqp_is_an_error_and_no_hang(broker: Broker, garbage: bytes) -> None:
+    connection = broker.connect()
+    connection.channel()
+    connection.connection.socket._buffer += garbage
+    with pytest.raises(exceptions.ConnectionError):
+        returns_within(1, lambda: connection.drain_events(timeout=1))
+    assert not connection.connected
+
+
+def test_a_callback_of_an_alarm_that_fails_harms_nobody(broker: Broker) -> None:
+    connection = broker.connect(on_blocked=lambda reason: 1 / 0)
+    raw = connection.connection or connection.connect()
+    raw._on_blocked("an alarm")
+    raw._on_unblocked()
+    with pytest.raises(ZeroDivisionError):
+        connection.drain_events(timeout=1)
+    assert connection.connected
+
+
+def test_a_closed_connection_is_not_opened_by_looking_at_it(broker: Broker) -> None:
+    connection = broker.connect()
+    raw = connection.connection or connection.connect()
+    connection.close()
+    with pytest.raises(exceptions.RecoverableConnectionError, match="is closed"):
+        _ = raw.sock
+    assert not raw.connected
 
 
 # -- threads and forks ------------------------------------------------------------------------

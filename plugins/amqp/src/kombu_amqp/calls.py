@@ -30,12 +30,16 @@ class Answer:
 
     Args:
         methods: The methods that are an answer.
+        late: Called with the arguments of an answer that nobody waits for any more.
     """
 
-    __slots__ = ("arguments", "error", "forgotten", "method", "methods")
+    __slots__ = ("arguments", "error", "forgotten", "late", "method", "methods")
 
-    def __init__(self, methods: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, methods: list[tuple[int, int]], late: Callable[..., Any] | None = None
+    ) -> None:
         self.methods = methods
+        self.late = late
         #: Which one came, and with what.
         self.method: tuple[int, int] | None = None
         self.arguments: tuple[Any, ...] = ()
@@ -81,8 +85,11 @@ class Calls:
         wait: Any = None,
         callback: Callable[[], Any] | None = None,
         returns_tuple: bool = False,
+        late: Callable[..., Any] | None = None,
     ) -> Any:
         """Send a method, and wait for its answer where there is one (`wait`).
+
+        An answer that comes when the time is up is given to `late`.
 
         Raises:
             TimeoutError: The answer did not come by the deadline of the call.
@@ -95,7 +102,7 @@ class Calls:
             if callback is not None:
                 callback()
             return None
-        answer = Answer(wait if isinstance(wait, list) else [wait])
+        answer = Answer(wait if isinstance(wait, list) else [wait], late)
         with self._order:
             self._answers.append(answer)
             try:
@@ -104,7 +111,7 @@ class Calls:
                 with contextlib.suppress(ValueError):  # it was told already
                     self._answers.remove(answer)
                 raise
-        return self._wait_for(answer, sig, returns_tuple)
+        return self._wait_for(connection, answer, sig, returns_tuple)
 
     def live(self) -> Connection:
         """The connection.
@@ -129,16 +136,17 @@ class Calls:
         """Wait for a method of the broker; kept because py-amqp has it."""
         answer = Answer(method if isinstance(method, list) else [method])
         self._answers.append(answer)
-        return self._wait_for(answer, answer.methods[0], returns_tuple, timeout)
+        return self._wait_for(self.live(), answer, answer.methods[0], returns_tuple, timeout)
 
     def _wait_for(
         self,
+        # The answer may close the channel: another thread may have read it already.
+        connection: Connection,
         answer: Answer,
         asked: tuple[int, int],
         returns_tuple: bool,
         timeout: float | None = None,
     ) -> Any:
-        connection = self.live()
         try:
             connection.wait_until(answer.settled, connection.deadline(timeout))
         except TimeoutError:
@@ -172,13 +180,10 @@ class Calls:
         answers = self._answers
         if answers and method_sig in answers[0].methods:
             answer = answers.popleft()
-            if answer.forgotten:
-                self._came_late(method_sig, arguments)
+            if answer.forgotten and answer.late is not None:
+                answer.late(*arguments)
             answer.arguments = tuple(arguments)
             answer.method = method_sig
-
-    def _came_late(self, method_sig: tuple[int, int], arguments: list[Any]) -> None:
-        """An answer came that nobody waits for any more."""
 
     def fail_calls(self, error: BaseException) -> bool:
         """No answer will come; returns whether somebody was told."""

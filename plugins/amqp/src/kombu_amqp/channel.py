@@ -20,6 +20,7 @@ from .errors import (
     ChannelError,
     NotImplementedByBroker,
     PreconditionFailed,
+    RecoverableConnectionError,
     StaleDelivery,
     for_code,
 )
@@ -129,6 +130,7 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
     def collect(self) -> None:
         """Let go of the channel without talking to the broker."""
         super().collect()
+        self._publisher.lost(RecoverableConnectionError("the channel was closed"))
         self._consuming.clear()
 
     def forked(self) -> None:
@@ -334,6 +336,7 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             (0, queue, no_ack),
             wait=[spec.Basic.GetOk, spec.Basic.GetEmpty],
             returns_tuple=True,
+            late=None if no_ack else self._give_back,
         )
         if len(answer) < 2:
             return None
@@ -384,6 +387,9 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         """
         if nowait and not consumer_tag:
             raise ValueError("basic_consume: nowait wants a consumer tag, and there is none")
+        if not self.is_open and self.connection is not None:
+            # With the consumers that it has, of which this one is none yet.
+            self._reopen(spec.Basic.Consume)
         if consumer_tag:
             # Its first message may come before the answer.
             consumer = Declared(consumer_tag, queue, no_ack, no_local, exclusive, arguments)
@@ -394,6 +400,7 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
                 argsig,
                 (0, queue, consumer_tag, no_local, no_ack, exclusive, nowait, arguments),
                 wait=None if nowait else spec.Basic.ConsumeOk,
+                late=self._cancel_late,
             )
         except BaseException:
             self._consuming.remove(consumer_tag)
@@ -404,6 +411,14 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         consumer = Declared(tag, queue, no_ack, no_local, exclusive, arguments)
         self._consuming.add(consumer, callback, on_cancel)
         return tag
+
+    def _give_back(self, delivery_tag: int, *got: Any) -> None:
+        # `basic_get` brought it too late; an empty queue says nothing else than its first field.
+        if got:
+            self.basic_reject(delivery_tag, requeue=True)
+
+    def _cancel_late(self, consumer_tag: str) -> None:
+        super().send_method(spec.Basic.Cancel, "sb", (consumer_tag, True))
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, argsig: str = "sb") -> Any:
         """Stop a consumer; what has come for it and was not handed out goes back to its queue."""
@@ -488,12 +503,6 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             self.generation += 1
             self._consuming.forget_deliveries()
         super().dispatch_method(method_sig, payload, content)
-
-    def _came_late(self, method_sig: Any, arguments: list[Any]) -> None:
-        if method_sig == spec.Basic.GetOk:
-            self.basic_reject(arguments[0], requeue=True)
-        elif method_sig == spec.Basic.ConsumeOk:
-            super().send_method(spec.Basic.Cancel, "sb", (arguments[0], True))
 
     # -- limits ------------------------------------------------------------------------------
 

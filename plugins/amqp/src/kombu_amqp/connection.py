@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,7 @@ from .calls import Calls
 from .channel import Channel
 from .errors import (
     Blocked,
+    FrameSyntaxError,
     RecoverableConnectionError,
     both,
     for_code,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ("Connection",)
 
 #: How many events may wait for `Connection.drain_events` before no more are read by others.
-MOST_WAITING = 10_000
+MOST_WAITING = 1_000
 #: How many events are handled at once by those who only look (publishers, heartbeats).
 AT_ONCE = 100
 #: Seconds that a heartbeat may take to be sent.
@@ -100,6 +102,8 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self._turns = Turns(self._read_event)
         #: One frame after the other; py-amqp has no lock of its own before 5.4.2.
         self._writing = threading.Lock()
+        #: One new channel after the other: py-amqp looks for a number, then takes it.
+        self._numbering = threading.Lock()
         #: What is for `drain_events` to hand out: functions without arguments.
         self.events: deque[Callable[[], Any]] = deque()
         self._handled = 0
@@ -154,6 +158,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 self.on_inbound_frame = self.frame_handler_cls(self, self.on_inbound_method)
                 self.frame_writer = self.frame_writer_cls(self, transport)
                 self._turns.until(lambda: self._handshake_complete, deadline)
+                transport.longest_frame = self.frame_max
             except BaseException as exc:
                 self.collect()
                 if isinstance(exc, OSError):
@@ -200,6 +205,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         except AMQPError as exc:
             raise both(exc) from None
 
+    def _get_free_channel_id(self) -> int:
+        with self._numbering:
+            number: int = super()._get_free_channel_id()
+            return number
+
+    def _claim_channel_id(self, channel_id: int) -> int:
+        with self._numbering:
+            number: int = super()._claim_channel_id(channel_id)
+            return number
+
     # -- sending -----------------------------------------------------------------------------
 
     def send(self, channel_id: int | None, method: Any, arguments: bytes, content: Any) -> None:
@@ -228,6 +243,21 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         if current.deadline is None:
             return own
         return current.deadline if timeout is None else min(own, current.deadline)
+
+    @property
+    def transport(self) -> Any:
+        """The socket transport.
+
+        Raises:
+            RecoverableConnectionError: The connection is closed or lost; py-amqp would connect.
+        """
+        if self._transport is None:
+            raise self.gone()
+        return self._transport
+
+    @transport.setter
+    def transport(self, transport: Any) -> None:
+        self._transport = transport
 
     # -- receiving ---------------------------------------------------------------------------
 
@@ -303,13 +333,15 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 pass
         except TimeoutError:
             raise
-        except (OSError, AMQPError, KombuError) as exc:
+        except Exception as exc:
             if self.lost is not None:
                 # Another thread has found out first, and why.
                 raise self.gone() from exc
             error = both(exc)
+            if not isinstance(error, (OSError, KombuError)):
+                error = FrameSyntaxError(f"what {self.host} sent can't be read: {exc!r}")
             self.lose(error)
-            raise error from None
+            raise error from exc
         self._handled += 1
 
     def on_inbound_method(
@@ -335,11 +367,19 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
 
     def _on_blocked(self, reason: str = "") -> None:
         self.blocked = reason or "the broker does not say why"
-        super()._on_blocked()
+        self._tell(self.on_blocked, self.blocked)
 
     def _on_unblocked(self) -> None:
         self.blocked = None
-        super()._on_unblocked()
+        self._tell(self.on_unblocked)
+
+    def _tell(self, callback: Callable[..., Any] | None, *args: Any) -> None:
+        try:
+            if callback is not None:
+                callback(*args)
+        except Exception as exc:
+            # For who drains: whoever reads has not asked for it.
+            self.events.append(partial(_raise, exc))
 
     def wait_unblocked(self, deadline: float) -> None:
         """Wait until the broker takes messages.
@@ -461,6 +501,10 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         beat(self, monotonic(), rate if rate > 0 else 2)
         if self.lost is not None:
             raise self.gone() from self.lost
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _smaller(offered: int, wanted: int | None) -> int:

@@ -179,9 +179,10 @@ class Consuming:
         if not multiple:
             unanswered.discard(delivery_tag)
             return [(delivery_tag, False)]
-        tags = sorted(tag for tag in unanswered if not delivery_tag or tag <= delivery_tag)
+        # Copies: the thread that reads, and others that answer, change them meanwhile.
+        tags = sorted(tag for tag in list(unanswered) if not delivery_tag or tag <= delivery_tag)
         unanswered.difference_update(tags)
-        first = min(self._waiting, default=None)
+        first = min(list(self._waiting), default=None)
         if first is None or (tags and first > tags[-1]):
             return [(delivery_tag, True)]
         # Some that came before were not handed out yet: nobody has answered those.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import select
 import socket
 import ssl
@@ -21,7 +22,7 @@ from amqp import transport as theirs  # type: ignore[import-untyped]
 
 from kombu.utils.deadlines import GRACE, OPERATION_TIMEOUT, current
 
-from .errors import UnexpectedFrame
+from .errors import FrameError, UnexpectedFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,22 @@ _CHUNK = 65536
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
+def _ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
+    """Wait until a socket can be read or written; `None`: for ever.
+
+    Raises:
+        ValueError: It is closed.
+    """
+    if not hasattr(select, "poll"):  # Windows, and eventlet's patches
+        which: tuple[list[Any], list[Any], list[Any]]
+        which = ([], [sock], []) if writing else ([sock], [], [])
+        return any(select.select(*which, seconds))
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT if writing else select.POLLIN)
+    # Rounded up: half a millisecond would be none, and the caller would turn in circles.
+    return bool(poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
+
+
 class _NotBlocking:
     """Reads frames from a buffer, and writes until a deadline.
 
@@ -55,6 +72,8 @@ class _NotBlocking:
 
     #: Seconds that a write may take where its caller has no deadline.
     longest_write: float = OPERATION_TIMEOUT
+    #: The largest payload of a frame that may come (bytes); the connection sets what it negotiates.
+    longest_frame = 131_072
     #: When something was read and written last (`time.monotonic`).
     last_read = 0.0
     last_write = 0.0
@@ -116,6 +135,11 @@ class _NotBlocking:
         while True:
             if len(buffer) >= _HEADER:
                 kind, channel, size = _header(buffer)
+                if size > self.longest_frame:
+                    raise FrameError(
+                        f"a frame of {size} bytes was announced, {self.longest_frame} are the "
+                        "limit: what came is not AMQP"
+                    )
                 end = _HEADER + size
                 if len(buffer) > end:
                     payload = bytes(buffer[_HEADER:end])
@@ -134,7 +158,7 @@ class _NotBlocking:
             try:
                 data = self._receive(sock)
             except _LATER as later:
-                self._wait(sock, later, select.POLLIN, deadline)
+                self._wait(sock, later, deadline)
             except OSError:
                 self.connected = False
                 raise
@@ -152,9 +176,7 @@ class _NotBlocking:
     @property
     def readable(self) -> bool:
         """Whether something has come that was not read."""
-        poll = select.poll()
-        poll.register(self._open_socket(), select.POLLIN)
-        return bool(poll.poll(0))
+        return _ready(self._open_socket(), writing=False, seconds=0)
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -175,7 +197,7 @@ class _NotBlocking:
                 if deadline is None:
                     deadline = self._write_deadline()
                 try:
-                    self._wait(sock, later, select.POLLOUT, deadline)
+                    self._wait(sock, later, deadline, writing=True)
                 except TimeoutError:
                     # Part of a frame may be sent: nobody could go on from there.
                     self.connected = False
@@ -206,7 +228,9 @@ class _NotBlocking:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the connection was closed")
         return sock
 
-    def _wait(self, sock: Any, why: BaseException, event: int, deadline: float | None) -> None:
+    def _wait(
+        self, sock: Any, why: BaseException, deadline: float | None, *, writing: bool = False
+    ) -> None:
         """Wait until the socket is ready again."""
         left: float | None = None
         if deadline is not None:
@@ -214,17 +238,15 @@ class _NotBlocking:
             if left <= 0:
                 raise TimeoutError("timed out")
         if isinstance(why, ssl.SSLWantReadError):
-            event = select.POLLIN
+            writing = False
         elif isinstance(why, ssl.SSLWantWriteError):
-            event = select.POLLOUT
-        poll = select.poll()
+            writing = True
         try:
-            poll.register(sock, event)
+            ready = _ready(sock, writing=writing, seconds=left)
         except ValueError:
             # Closed by another thread.
             raise ConnectionAbortedError(errno.ECONNABORTED, "the connection was closed") from None
-        # Rounded up: half a millisecond would be none, and the caller would turn in circles.
-        if not poll.poll(None if left is None else left * 1000 + 0.999):
+        if not ready:
             raise TimeoutError("timed out")
 
     @contextlib.contextmanager
@@ -265,7 +287,7 @@ class SSLTransport(_NotBlocking, theirs.SSLTransport):  # type: ignore[misc]
             try:
                 self.sock.do_handshake()
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as later:
-                self._wait(self.sock, later, select.POLLIN, deadline)
+                self._wait(self.sock, later, deadline)
             else:
                 return
 

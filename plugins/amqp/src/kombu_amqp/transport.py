@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -104,7 +105,7 @@ class Transport(base.Transport):
             "virtual_host": client.virtual_host or "/",
             "ssl": tls_options(client.ssl, hostname),
             "connect_timeout": client.connect_timeout,
-            "heartbeat": int(heartbeat),
+            "heartbeat": math.ceil(heartbeat),
             **arguments_of_amqp(options),
         }
         connection = self.Connection(
@@ -162,7 +163,8 @@ class Transport(base.Transport):
     def unregister_from_event_loop(self, connection: Any, loop: Any) -> None:
         """Undo `register_with_event_loop`."""
         connection.on_waiting = None
-        loop.remove_reader(connection.sock)
+        if connection.socket is not None:
+            loop.remove_reader(connection.sock)
 
     def on_readable(self, connection: Any, loop: Any) -> None:
         """Handle one event, and come again where there may be more."""
