@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kombu import Connection, Exchange, Queue
+from kombu.exceptions import ChannelError, RecoverableConnectionError, ResourceError
 from kombu.exceptions import ConnectionError as BrokerConnectionError
-from kombu.exceptions import RecoverableConnectionError, ResourceError
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.kit import Inbox, wait_until
 
@@ -208,3 +208,41 @@ def test_delayed_messages_come_to_who_waits(connect: Any, name: str) -> None:
     connect().Producer().publish("m", routing_key=name, delay=0.3)
     inbox.wait(1)
     assert 0.28 < time.monotonic() - began < 0.6
+
+
+def test_a_consumer_keeps_a_queue_that_expires_soon(connect: Any, name: str) -> None:
+    connection = connect()
+    queue = Queue(name, expires=0.3)(connection.channel())
+    queue.declare()
+    inbox = Inbox(connection, queue)
+    other = connect()
+    until = time.monotonic() + 1.5
+    waiting = threading.Thread(target=inbox.quiet, args=(1.5,))
+    waiting.start()
+    while time.monotonic() < until:
+        # Whoever looks would delete what has expired.
+        assert Queue(name)(other.channel()).queue_declare(passive=True)
+        time.sleep(0.05)
+    waiting.join()
+
+
+def test_a_user_that_may_not_wait_is_told(look: Any, server: Redis, name: str) -> None:
+    look.acl_setuser(
+        "hasty",
+        enabled=True,
+        passwords=["+pw"],
+        keys=["*"],
+        channels=["*"],
+        commands=["+@all", "-brpop"],
+    )
+    url = server.url.replace("redis://", "redis://hasty:pw@")
+    try:
+        with Connection(url) as connection:
+            inbox = inbox_of(connection, name)
+            with pytest.raises(ChannelError) as caught:
+                connection.drain_events(timeout=1)
+            assert caught.value.reply_code == 403
+            assert "BRPOP" in str(caught.value)
+            assert inbox.messages == []
+    finally:
+        look.acl_deluser("hasty")

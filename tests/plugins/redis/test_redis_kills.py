@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from full_scale import FULL, SEED, record
 from kombu import Connection, Queue
 from kombu.exceptions import ConnectionError as BrokerConnectionError
@@ -52,6 +54,7 @@ def judge(path: Path, accepted: set[int], kills: int) -> None:
     assert len(twice) <= 2 * 20 * (kills + 1)
 
 
+@pytest.mark.timeout(600 if FULL else 120)
 def test_killed_consumers_lose_nothing(redis: Redis, tmp_path: Path) -> None:
     kills = 300 if FULL else 8
     name, path, luck = f"kills-{SEED}", tmp_path / "effects", Random(SEED)
@@ -100,6 +103,7 @@ def held(redis: Redis, name: str) -> int:
         return sum(int(count) for count in left)  # type: ignore[arg-type]
 
 
+@pytest.mark.timeout(600 if FULL else 120)
 def test_a_killed_redis_loses_nothing_that_it_took(redis: Redis, tmp_path: Path) -> None:
     rounds = 20 if FULL else 2
     name, luck = f"server-{SEED}", Random(SEED)

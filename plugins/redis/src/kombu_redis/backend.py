@@ -52,9 +52,6 @@ CAPABILITIES = Capabilities(
     priority_order="lower-first",
 )
 
-#: Seconds between two looks at what dead consumers held and at what is due.
-LOOK = 1.0
-
 
 def capabilities_for(options: RedisOptions) -> Capabilities:
     """What a connection with these options can do."""
@@ -65,7 +62,7 @@ def capabilities_for(options: RedisOptions) -> Capabilities:
     )
 
 
-#: The same for what dead workers of kombu 5.7 held.
+#: Seconds between two looks at what dead workers of kombu 5.7 held.
 LOOK_FOR_ABANDONED = 10.0
 
 

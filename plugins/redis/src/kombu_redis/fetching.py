@@ -273,15 +273,22 @@ class Fetcher:
         if self._talk.outstanding:
             # What comes next on the line is then the end of the wait.
             self._talk.collect(max(deadline, now + LATE))
+
+        def waited(answer: Any) -> None:
+            if isinstance(answer, driver.ResponseError):
+                # Without the wait, fetches would follow each other without end.
+                self._failed = answer
+
         self._talk.tell(
             [pack("BRPOP", *bells, f"{seconds:.3f}"), call.packed()],
-            [lambda _: None, landed],
+            [waited, landed],
             now + seconds + LATE,
         )
         self._land(flight, min(now + seconds, deadline))
         failed = self._take_failure()
         if failed is not None:
             if not isinstance(failed, driver.NoScriptError):
+                # What came in spite of it is given to the next fetch.
                 raise errors.refused(self._talk.where, failed)
             # Asked anew, with its text.
             return self._ask(wants, limits, limit, roomy, max(deadline, now + LATE))

@@ -194,6 +194,9 @@ for q = 0, nq - 1 do
   if spec and string.byte(spec, 1) == 101 then
     local o = options(spec)
     call('ZADD', KEYS[4], stamp(now + o.expires), ARGV[8 + q])
+    -- Who waits comes back in time to say that the queue is used.
+    d = now + o.expires / 3
+    if not due or d < due then due = d end
   end
 end
 for s = 1, S do

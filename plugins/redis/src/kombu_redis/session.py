@@ -220,6 +220,9 @@ class RedisSession:
         if asked and len(letters) < limit:
             found, due = self._look(asked, limit - len(letters), deadline)
             letters += found
+            if len(letters) < limit:
+                # Nothing is left there that somebody would have to be told of again.
+                backend.to_maintain.difference_update(asked)
             if due is not None:
                 soonest = min(soonest, due)
         wait = 0.0 if len(letters) >= limit else max(soonest, _BREATH)
@@ -229,7 +232,7 @@ class RedisSession:
     def _to_look_at(self, queues: Sequence[str]) -> list[str]:
         """Those with options, or of which something was told."""
         backend = self._backend
-        told, backend.to_maintain = backend.to_maintain, set()
+        told = list(backend.to_maintain)
         specs = backend.specs
         return [*told, *(q for q in queues if q not in told and maintained(specs.get(q, "o")))]
 
@@ -321,8 +324,11 @@ class RedisSession:
     def close(self, deadline: float) -> None:
         """Read what is outstanding and close the line."""
         try:
-            self._fetcher.close()
             if self.talk.outstanding:
+                # Among them may be a fetch that nobody waited for.
+                self.talk.collect(deadline)
+            self._fetcher.close()
+            if self.talk.outstanding or self._settler.has_lost:
                 lost = self.settle((), (), deadline)
                 if lost:
                     logger.warning("%d message(s) were settled after their claim ended", len(lost))

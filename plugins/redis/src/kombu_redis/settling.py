@@ -58,6 +58,11 @@ class Settler:
         #: What was found lost since it was last told.
         self._lost: list[Delivery] = []
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether something was found lost and not told yet."""
+        return bool(self._lost)
+
     def settle(
         self, acks: Sequence[Delivery], releases: Sequence[Release], deadline: float | None
     ) -> Sequence[Delivery]:
@@ -183,7 +188,7 @@ class Settler:
             entries = [tuple(found[at : at + 3]) for at in range(0, len(found), 3)]
             if entries:
                 self._restore(entries, deadline)
-            if not entries:
+            if not entries or monotonic() >= deadline:
                 return float(next_one) - float(now) if next_one else None
 
     def abandoned(self, age: float, start: int, deadline: float) -> tuple[int, list[Any]]:

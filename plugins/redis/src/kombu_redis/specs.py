@@ -10,12 +10,10 @@ from typing import Any
 
 from kombu.transport.backend import QueueSpec
 
-__all__ = ("PLAIN", "UNDECLARED", "maintained", "read_spec", "write_spec")
+__all__ = ("UNDECLARED", "maintained", "read_spec", "write_spec")
 
 #: What a queue has that came into being with a message.
 UNDECLARED = "?|{}"
-#: How the declaration of a queue without options begins.
-PLAIN = "|"
 
 _LIMITS = ("message_ttl", "expires", "max_length", "max_length_bytes", "delivery_limit")
 
