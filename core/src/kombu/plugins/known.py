@@ -40,7 +40,7 @@ KNOWN: dict[str, KnownTransport] = {
         _family("kombu-mongodb", "mongodb", "mongodb"),
         _family("kombu-zookeeper", "zookeeper", "zookeeper"),
         _family("kombu-etcd", "etcd", "etcd", "etcd2"),
-        _family("kombu-filesystem", "filesystem", "filesystem"),
+        _family("kombu-filesystem", "filesystem", "filesystem", written=True),
         _family("kombu-sql", "sqlalchemy", "sqlalchemy", "sqla"),
         _family("kombu-gcpubsub", "gcpubsub", "gcpubsub"),
         _family(None, None, "azureservicebus", "azurestoragequeues", "confluentkafka", "consul"),
