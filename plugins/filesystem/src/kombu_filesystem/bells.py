@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 try:
     import watchfiles
 except ImportError:  # the plugin's extra "watch"
-    watchfiles = None  # type: ignore[assignment]
+    watchfiles = None
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,7 @@ from .names import Name, claim_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from kombu.envelope import Envelope
     from kombu.transport.backend import DeadReason, Release
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .owner import Owner
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = ("HIDDEN", "Folder", "Stamp", "sync_folder", "write_file")
 

@@ -24,7 +24,7 @@ class Listing(NamedTuple):
     #: When the next message expires, epoch seconds, of whatever queue.
     next_expiry: float
     #: How many files were looked at.
-    count: int
+    looked_at: int
 
 
 def look(folder: Path, wanted: Container[str]) -> Listing:

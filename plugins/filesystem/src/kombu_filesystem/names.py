@@ -54,7 +54,7 @@ class Name(NamedTuple):
     #: Where it is among those of its rank: when it was put, in nanoseconds.
     position: int
     #: How often it was delivered before.
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     #: Epoch seconds; `None` for never.
     expires_at: float | None
     #: When it came back for the first time, epoch seconds.
@@ -156,9 +156,8 @@ def to_file(name: str, kind: str = "queue") -> str:
     if len(quoted.encode()) <= LONGEST:
         return quoted
     # As much of it as surely fits, for people who look at the folder.
-    return (
-        f"{_UNSAFE.sub(_quote, name[:30])}{_HASHED}{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-    )
+    digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+    return f"{_UNSAFE.sub(_quote, name[:30])}{_HASHED}{digest}"
 
 
 def queue_of(mapped: str) -> str | None:

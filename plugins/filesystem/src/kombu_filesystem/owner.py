@@ -37,7 +37,8 @@ class Owner:
         # Locked before it has the name by which others look for it.
         new = folder / f".{self.id}"
         descriptor = try_lock(new, create=True)
-        assert descriptor is not None, "nobody else knows the name"
+        if descriptor is None:
+            raise BlockingIOError(f"somebody else has the lock on the new file {new}")
         new.rename(self._lock)
         self._let_go = weakref.finalize(self, os.close, descriptor)
         self._let_go.atexit = False

@@ -81,15 +81,15 @@ class Placing:
             os.rename(path, target)
             return
         with self._specs.lock(name.queue, deadline):
-            if refuse and spec.overflow != "drop-head":
-                if _over(spec, [*ready(self._folder.path, name.queue), name]):
-                    if spec.overflow == "reject-publish-dlx":
-                        self.bury(path, name, "maxlen", spec)
-                    path.unlink(missing_ok=True)
-                    raise PublishRefused(
-                        spec.name,
-                        f"max_length={spec.max_length}, max_length_bytes={spec.max_length_bytes}",
-                    )
+            may_refuse = refuse and spec.overflow != "drop-head"
+            if may_refuse and _over(spec, [*ready(self._folder.path, name.queue), name]):
+                if spec.overflow == "reject-publish-dlx":
+                    self.bury(path, name, "maxlen", spec)
+                path.unlink(missing_ok=True)
+                raise PublishRefused(
+                    spec.name,
+                    f"max_length={spec.max_length}, max_length_bytes={spec.max_length_bytes}",
+                )
             os.rename(path, target)
             if spec.overflow == "drop-head":
                 there = ready(self._folder.path, name.queue)

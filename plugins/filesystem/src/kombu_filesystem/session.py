@@ -244,7 +244,7 @@ class FilesystemSession:
         listing = self._listing = look(self._inbox.path, self._wanted)
         self._listed = stamp if self._inbox.settled(stamp, at) else None
         took = monotonic() - now
-        self._listing_good_until = now + took * _AGAIN if listing.count >= _LARGE else 0.0
+        self._listing_good_until = now + took * _AGAIN if listing.looked_at >= _LARGE else 0.0
         self._upkeep.at(listing.next_expiry)
         return listing
 
@@ -303,7 +303,9 @@ class FilesystemSession:
             return None  # the lease was too short for this machine
         except DecodeError as exc:
             self._claims.move_away(token, self._inbox.unreadable)
-            logger.error("A file of queue %r can't be read, and was moved away: %s", queue, exc)
+            away = self._inbox.unreadable
+            logger.warning("Queue %r: a file can't be read, and was moved to %s", queue, away)
+            logger.debug("It is no message: %s", exc)
             return None
         return self._claims.delivery(token, queue, envelope, take)
 

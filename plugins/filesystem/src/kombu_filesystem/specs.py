@@ -17,8 +17,8 @@ from .locks import locked
 from .names import to_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 __all__ = ("Specs",)
 

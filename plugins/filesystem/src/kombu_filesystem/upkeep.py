@@ -17,6 +17,7 @@ from .placing import next_position
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from kombu.transport.backend import DeadReason
 
     from .folder import Folder
