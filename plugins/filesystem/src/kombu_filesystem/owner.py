@@ -65,7 +65,7 @@ def all_owners(folder: Path) -> list[Path]:
 
 
 def abandoned(folder: Path) -> Iterator[Path]:
-    """The folders of dead owners; each is locked while the caller has it, and gone if then empty."""
+    """The folders of dead owners; each is locked while the caller has it, and removed if empty."""
     for name in os.listdir(folder):
         if not name.endswith(_LOCK):
             continue

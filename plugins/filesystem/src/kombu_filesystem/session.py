@@ -97,7 +97,11 @@ class FilesystemSession:
         mapped = to_file(name)
         self._drop_unused(mapped, deadline)
         spec = self._specs.find(mapped)
-        return None if spec is None else (spec, self.size(name, deadline))
+        count = self.size(name, deadline)
+        if spec is None and count:
+            # 5.7 kept no queues, only their messages.
+            spec = self._specs.existing(name, mapped, deadline)
+        return None if spec is None else (spec, count)
 
     def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         """Delete the queue with its messages and with the bindings to it."""
@@ -285,8 +289,11 @@ class FilesystemSession:
             if expired(name, time.time()):
                 self._backend.placing.bury(path, name, "expired", self._specs.find(mapped))
                 continue
-            if name.foreign is not None and _being_written(path):
-                continue
+            if name.foreign is not None:
+                if _being_written(path):
+                    continue
+                # What comes back needs a queue to come back to.
+                self._specs.existing(queue, mapped, monotonic() + 1.0)
             delivery = self._deliver(path, name, queue, self._wants[queue].take)
             if delivery is not None:
                 return delivery
