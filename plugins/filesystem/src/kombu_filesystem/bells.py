@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 try:
     import watchfiles
 except ImportError:  # the plugin's extra "watch"
-    watchfiles = None
+    watchfiles = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

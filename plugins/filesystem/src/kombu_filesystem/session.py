@@ -79,6 +79,8 @@ class FilesystemSession:
         self._listing: Listing | None = None
         self._listed: Stamp | None = None
         self._listing_good_until = 0.0
+        #: When something was last delayed, or died, as far as that was looked at.
+        self._parts: tuple[int, ...] | None = None
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -207,6 +209,7 @@ class FilesystemSession:
                 if mapped in self._wanted:
                     self._specs.used(mapped)
             self._bell.clear()
+            self._notice()
             self._upkeep.run_if_due(deadline)
             taken = self._take(limit)
             if taken or not wait:
@@ -230,12 +233,15 @@ class FilesystemSession:
             if rest <= 0 or self._interrupted or self._bell.wait(min(pause, rest)):
                 return pause
             pause = min(pause * _LONGER, self._backend.polling_interval)
-            stamp = self._inbox.stamp()
-            if stamp != self._listed:
-                if self._listed is not None and stamp[1:] != self._listed[1:]:
-                    # Something is delayed, or dead: it may be due earlier than we know.
-                    self._upkeep.next_look = 0.0
+            if self._inbox.stamp() != self._listed:
                 return pause
+
+    def _notice(self) -> None:
+        """Look where something was delayed, or died: it may be due earlier than we know."""
+        stamp, at = self._inbox.stamp(), time.time()
+        if stamp[1:] != self._parts:
+            self._upkeep.next_look = 0.0
+            self._parts = stamp[1:] if self._inbox.settled(stamp, at) else None
 
     def _list(self) -> Listing:
         """What is ready of the wanted queues."""
