@@ -41,6 +41,7 @@ CAPABILITIES = Capabilities(
     priority_levels=256,
     max_message_bytes=MAX_BODY,
     concurrent_sessions=True,
+    fetch_batch=32,
 )
 
 

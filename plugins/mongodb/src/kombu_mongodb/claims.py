@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pymongo import UpdateOne
@@ -33,6 +34,19 @@ logger = get_logger(__name__)
 _BATCH = 3
 
 
+#: For how long (seconds) a claim without an answer is looked for: the server may be slow.
+_ANSWERED = 10.0
+
+
+class _Unanswered:
+    """A claim that the server was asked for: of which queue, for how long to look, what was found."""
+
+    def __init__(self, queue: str, until: float) -> None:
+        self.queue = queue
+        self.until = until
+        self.seen: set[Any] = set()
+
+
 class Claims:
     """The claims of one connection.  Any thread may use it; the caller bounds its questions.
 
@@ -51,38 +65,91 @@ class Claims:
         self.owner = uuid.uuid4().hex
         #: Whether anything was claimed.
         self._used = False
+        #: Claims that no answer came to, by token.
+        self._unanswered: dict[str, _Unanswered] = {}
 
     def forked(self) -> None:
         """In the child of a fork: what is claimed is the parent's to settle."""
         self.owner = uuid.uuid4().hex
         self._used = False
+        self._unanswered = {}
 
     # -- claiming ----------------------------------------------------------------------------
 
-    def claim(self, queue: str, count: int) -> list[Delivery]:
-        """Claim up to `count` messages of a queue, in their order."""
+    def claim(self, queue: str, count: int, taken: list[Delivery]) -> None:
+        """Claim up to `count` messages of a queue, in their order.
+
+        They are added to `taken` as they come, so that an error later on loses none.  What was
+        claimed without an answer is looked for first: it would wait for its lease otherwise.
+        """
         self._used = True
-        taken: list[Delivery] = []
-        while count > 0:
-            if count >= _BATCH:
-                token, until, found = self._claim_several(queue, count)
+        wanted = len(taken) + count
+        for token, claim in list(self._unanswered.items()):
+            if claim.queue == queue:
+                self._take_over(token, claim, taken)
+                if monotonic() > claim.until:
+                    # It is done by now, or never.
+                    self._unanswered.pop(token, None)
+        while (left := wanted - len(taken)) > 0:
+            update, token = self._claimed(queue)
+            claim = self._unanswered[token] = _Unanswered(queue, monotonic() + _ANSWERED)
+            if left >= _BATCH:
+                ids = self._first(queue, left)
+                if ids:
+                    # Others may have claimed some of them: these are not in the queue any more.
+                    which = {"_id": {"$in": ids}, "queue": queue}
+                    self._server.messages.update_many(which, update)
+                found = self._take_over(token, claim, taken) if ids else 0
+                self._unanswered.pop(token, None)
+                if len(ids) < left and found == len(ids):
+                    return  # there are no more
             else:
-                token, until, found = self._claim_one({"queue": queue}, queue)
-            if not found:
-                break
-            count -= len(found)
-            now = self._server.now()
-            for one in found:
-                if one.get("expires") is not None and one["expires"] <= now:
-                    self._expired(one, token, queue)
-                    count += 1
-                    continue
-                made = self._delivery(one, queue, token, until)
-                if made is not None:
-                    taken.append(made)
-            if len(found) > 1:
-                break  # one question more would only tell that there are no more
-        return taken
+                one = self._server.messages.find_one_and_update(
+                    {"queue": queue}, update, sort=IN_ORDER
+                )
+                self._unanswered.pop(token, None)
+                if one is None:
+                    return
+                self._hand_out([one], queue, token, update["$set"]["due"], taken)
+
+    def _first(self, queue: str, count: int) -> list[Any]:
+        ready = self._server.messages.find({"queue": queue}, {"_id": 1})
+        return [one["_id"] for one in ready.sort(IN_ORDER).limit(count)]
+
+    def _take_over(self, token: str, claim: _Unanswered, taken: list[Delivery]) -> int:
+        """Hand out what was claimed with a token; tells how many messages that were."""
+        found = [
+            one
+            for one in self._server.messages.find({"token": token}).sort(IN_ORDER)
+            if one["_id"] not in claim.seen
+        ]
+        if found:
+            claim.seen.update(one["_id"] for one in found)
+            self._hand_out(found, claim.queue, token, found[0]["due"], taken)
+        return len(found)
+
+    def _hand_out(
+        self,
+        found: Sequence[Mapping[str, Any]],
+        queue: str,
+        token: str,
+        until: float,
+        taken: list[Delivery],
+    ) -> None:
+        now = self._server.now()
+        dead = []
+        for one in found:
+            if one.get("expires") is not None and one["expires"] <= now:
+                dead.append(one["_id"])
+                continue
+            made = self._delivery(one, queue, token, until)
+            if made is not None:
+                taken.append(made)
+        if dead:
+            spec = self._specs.find(queue)
+            self._server.messages.bulk_write(
+                [buried({"_id": one, "token": token}, spec, queue, "expired") for one in dead]
+            )
 
     def claim_dead(self, queues: Sequence[str], limit: int) -> list[Delivery]:
         """Claim up to `limit` dead letters of some queues."""
@@ -90,41 +157,23 @@ class Claims:
         which = {"state": DEAD, "of": {"$in": list(queues)}}
         while queues and len(taken) < limit:
             self._used = True
-            token, until, found = self._claim_one(which, None)
-            if not found:
+            update, token = self._claimed(None)
+            found = self._server.messages.find_one_and_update(which, update, sort=IN_ORDER)
+            if found is None:
                 break
-            made = self._delivery(found[0], found[0]["of"], token, until)
+            made = self._delivery(found, found["of"], token, update["$set"]["due"])
             if made is not None:
                 taken.append(made)
         return taken
 
-    def _claimed(self, queue: str | None) -> tuple[str, float, dict[str, Any]]:
-        token, until = uuid.uuid4().hex, self._server.now() + self._lease
-        fields = {"state": CLAIMED, "due": until, "token": token, "owner": self.owner}
+    def _claimed(self, queue: str | None) -> tuple[dict[str, Any], str]:
+        """The update that claims a message, and its token."""
+        token = uuid.uuid4().hex
+        due = self._server.now() + self._lease
+        fields = {"state": CLAIMED, "due": due, "token": token, "owner": self.owner}
         if queue is not None:
             fields.update(queue=None, of=queue)
-        return token, until, {"$set": fields}
-
-    def _claim_one(
-        self, which: Mapping[str, Any], queue: str | None
-    ) -> tuple[str, float, list[dict[str, Any]]]:
-        token, until, update = self._claimed(queue)
-        found = self._server.messages.find_one_and_update(which, update, sort=IN_ORDER)
-        return token, until, [] if found is None else [found]
-
-    def _claim_several(self, queue: str, count: int) -> tuple[str, float, list[dict[str, Any]]]:
-        messages = self._server.messages
-        ready = messages.find({"queue": queue}, {"_id": 1}).sort(IN_ORDER).limit(count)
-        ids = [one["_id"] for one in ready]
-        token, until, update = self._claimed(queue)
-        if not ids:
-            return token, until, []
-        # Others may have claimed some of them meanwhile: these are not in the queue any more.
-        done = messages.update_many({"_id": {"$in": ids}, "queue": queue}, update)
-        if not done.modified_count:
-            # All of them: there may be more behind.
-            return self._claim_one({"queue": queue}, queue)
-        return token, until, list(messages.find({"token": token}).sort(IN_ORDER))
+        return {"$set": fields}, token
 
     def _delivery(
         self, found: Mapping[str, Any], queue: str, token: str, until: float
@@ -141,10 +190,6 @@ class Claims:
                 found["_id"],
             )
             return None
-
-    def _expired(self, found: Mapping[str, Any], token: str, queue: str) -> None:
-        which = {"_id": found["_id"], "token": token}
-        self._server.messages.bulk_write([buried(which, self._specs.find(queue), queue, "expired")])
 
     # -- settling ----------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from time import monotonic
@@ -14,7 +13,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
 
 from .documents import INDEXES
-from .errors import bounded
+from .errors import MongoConnectionLost, bounded
 from .url import mask_password, tls_options
 
 if TYPE_CHECKING:
@@ -53,7 +52,8 @@ class Server:
         self._connect_timeout = options.connect_timeout or connect_timeout
         self._tls = tls_options(options.ssl or ssl)
         self._client: MongoClient[dict[str, Any]] | None = None
-        self._pid = os.getpid()
+        #: Whether this is a child that has no client yet.
+        self._forked = False
         self._lock = threading.Lock()
         self._database = options.default_database
         #: The server's clock less ours, in seconds.
@@ -110,10 +110,14 @@ class Server:
     @property
     def client(self) -> MongoClient[dict[str, Any]]:
         """The client; connected anew in the child of a fork."""
-        if self._client is None:
+        client = self._client
+        if client is None:
+            if not self._forked:
+                raise MongoConnectionLost(f"the connection to MongoDB at {self.name} is closed")
+            self._forked = False
             self.connect(monotonic() + (self._connect_timeout or 5.0))
-        assert self._client is not None  # noqa: S101  (or connect has raised)
-        return self._client
+            return self.client
+        return client
 
     def _collection(self, name: str) -> Documents:
         # Whatever the URL says: a claim has to be where the next one looks for it.
@@ -144,6 +148,7 @@ class Server:
         if self._client is not None:
             _of_the_parent.append(self._client)
             self._client = None
+            self._forked = True
 
     def close(self, deadline: float) -> None:
         """Close the client."""

@@ -139,9 +139,15 @@ class MongoSession:
             self._bell.queues = frozenset(wants)
         while True:
             self._bell.clear()
-            with self._server.ask(deadline, least=_ONCE):
-                self._show_life()
-                taken = self._take(limit)
+            taken: list[Delivery] = []
+            try:
+                with self._server.ask(deadline, least=_ONCE):
+                    self._show_life()
+                    self._take(limit, taken)
+            except Exception:
+                # What is claimed already is handed out; the trouble comes again if it lasts.
+                if not taken:
+                    raise
             if taken or not wait:
                 return taken
             now = monotonic()
@@ -159,7 +165,7 @@ class MongoSession:
             if not self._interrupted:
                 self._bell.wait(rest)
 
-    def _take(self, limit: int) -> list[Delivery]:
+    def _take(self, limit: int, taken: list[Delivery]) -> None:
         """Claim up to `limit` messages, of each queue in turn."""
         wanted = [name for name, want in self._wants.items() if want.limit > 0]
         if len(wanted) > 1:
@@ -167,25 +173,22 @@ class MongoSession:
             has = self._server.messages.distinct("queue", {"queue": {"$in": wanted}})
             wanted = [name for name in wanted if name in set(has)]
         if not wanted:
-            return []
+            return
         self._turn = (self._turn + 1) % len(wanted)
         wanted = wanted[self._turn :] + wanted[: self._turn]
         room = {name: self._wants[name].limit for name in wanted}
-        taken: list[Delivery] = []
         while wanted and len(taken) < limit:
             share = max((limit - len(taken)) // len(wanted), 1)
             for name in list(wanted):
                 count = min(share, room[name], limit - len(taken))
                 if count <= 0:
                     break
-                found = self._claims.claim(name, count)
-                taken += found
-                room[name] -= len(found)
-                if len(found) < count or room[name] <= 0:
+                before = len(taken)
+                self._claims.claim(name, count, taken)
+                found = len(taken) - before
+                room[name] -= found
+                if found < count or room[name] <= 0:
                     wanted.remove(name)
-            if not taken:
-                break
-        return taken
 
     def _show_life(self) -> None:
         now = monotonic()

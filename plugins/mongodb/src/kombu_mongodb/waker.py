@@ -99,7 +99,7 @@ class Waker:
             except errors.OperationFailure as exc:
                 logger.debug("No change stream, so the queues are polled: %s", exc)
                 return
-            except errors.PyMongoError as exc:
+            except (errors.PyMongoError, OSError) as exc:
                 if not self._ended.is_set():
                     logger.debug("The change stream ended, and is opened again: %s", exc)
             finally:
