@@ -55,7 +55,7 @@ def _make(python: Path) -> None:
             "-q",
             "--python",
             str(python),
-            f"kombu[redis,sqs]=={VERSION}",
+            f"kombu[redis,sqs,mongodb]=={VERSION}",
         ]
         try:
             subprocess.run([uv, "venv", "-q", str(FOLDER)], check=True, capture_output=True)

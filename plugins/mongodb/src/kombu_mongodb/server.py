@@ -12,6 +12,8 @@ from pymongo import IndexModel, MongoClient, WriteConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
 
+from kombu.exceptions import ConnectionError as BrokerConnectionError
+
 from .documents import INDEXES
 from .errors import MongoConnectionLost, bounded
 from .url import mask_password, tls_options
@@ -67,7 +69,12 @@ class Server:
             if self._client is not None:
                 return
             with bounded(self.name, deadline):
-                self._client = client = self._new_client()
+                try:
+                    self._client = client = self._new_client()
+                except (ValueError, TypeError) as exc:
+                    raise BrokerConnectionError(
+                        f"The URL or the options for MongoDB at {self.name} are wrong: {exc}"
+                    ) from exc
                 try:
                     self._synchronize(client)
                     self.messages.create_indexes(
