@@ -50,7 +50,7 @@ print(json.dumps(got))
 
 @pytest.fixture
 def url(server: Server) -> str:
-    return f"mongodb://{server.host}:{server.port}/interop_{uuid.uuid4().hex[:8]}"
+    return f"mongodb://{server.host}:{server.port}/interop_{uuid.uuid4().hex[:8]}?directConnection=true"
 
 
 def test_what_5_7_left_behind_is_delivered(url: str, kombu57: Callable[..., str]) -> None:

@@ -32,7 +32,7 @@ server = server_fixture(MongoDB, scope="module")
 @pytest.fixture
 def url(server: Server) -> str:
     server.start()
-    return f"mongodb://{server.host}:{server.port}/own_{uuid.uuid4().hex[:8]}"
+    return f"mongodb://{server.host}:{server.port}/own_{uuid.uuid4().hex[:8]}?directConnection=true"
 
 
 @pytest.mark.timeout(600)
@@ -141,7 +141,7 @@ def test_collections_have_the_names_that_are_asked_for(url: str) -> None:
         "calc_queue_size": False,
         "client_options": {"maxPoolSize": 7},
     }
-    server = url.rpartition("/")[0]
+    server = url.rpartition("/")[0] + "/?directConnection=true"
     with Connection(server, transport_options=options) as connection:
         connection.SimpleQueue("sq").put(1)
         channel = connection.channel()
@@ -185,7 +185,7 @@ def test_claims_are_found_by_an_index(url: str) -> None:
 
 def test_a_lost_line_loses_no_message(server: Server, url: str) -> None:
     with Proxy(server.host, server.port) as proxy:
-        away = f"mongodb://{proxy.host}:{proxy.port}/{url.rpartition('/')[2]}?directConnection=true"
+        away = f"mongodb://{proxy.host}:{proxy.port}/{url.rpartition('/')[2]}"
         with Connection(away) as connection:
             queue = Queue("q")(connection.channel())
             queue.declare()

@@ -104,7 +104,9 @@ class MongoBackend:
         self.waker.forked()
 
     def close(self, deadline: float) -> None:
-        """Give back what was claimed and not settled."""
+        """Give back what was claimed and not settled; closing again does nothing."""
+        if not self.server.connected:
+            return
         try:
             with self.server.ask(deadline):
                 self.claims.give_back_all()

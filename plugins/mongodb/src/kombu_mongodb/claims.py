@@ -39,11 +39,17 @@ _ANSWERED = 10.0
 
 
 class _Unanswered:
-    """A claim that the server was asked for: of which queue, for how long to look, what was found."""
+    """A claim that the server was asked for.
+
+    Args:
+        queue: Of which queue.
+        until: For how long to look for it (`time.monotonic`).
+    """
 
     def __init__(self, queue: str, until: float) -> None:
         self.queue = queue
         self.until = until
+        #: The messages of it that were handed out.
         self.seen: set[Any] = set()
 
 
@@ -84,6 +90,7 @@ class Claims:
         """
         self._used = True
         wanted = len(taken) + count
+        contested = False
         for token, claim in list(self._unanswered.items()):
             if claim.queue == queue:
                 self._take_over(token, claim, taken)
@@ -93,7 +100,7 @@ class Claims:
         while (left := wanted - len(taken)) > 0:
             update, token = self._claimed(queue)
             claim = self._unanswered[token] = _Unanswered(queue, monotonic() + _ANSWERED)
-            if left >= _BATCH:
+            if left >= _BATCH and not contested:
                 ids = self._first(queue, left)
                 if ids:
                     # Others may have claimed some of them: these are not in the queue any more.
@@ -101,8 +108,10 @@ class Claims:
                     self._server.messages.update_many(which, update)
                 found = self._take_over(token, claim, taken) if ids else 0
                 self._unanswered.pop(token, None)
-                if len(ids) < left and found == len(ids):
-                    return  # there are no more
+                if found or not ids:
+                    return  # few are enough, and there may be no more
+                # Others were quicker with all of them: one at a time somebody always gets one.
+                contested = True
             else:
                 one = self._server.messages.find_one_and_update(
                     {"queue": queue}, update, sort=IN_ORDER
@@ -111,6 +120,8 @@ class Claims:
                 if one is None:
                     return
                 self._hand_out([one], queue, token, update["$set"]["due"], taken)
+                if contested:
+                    return
 
     def _first(self, queue: str, count: int) -> list[Any]:
         ready = self._server.messages.find({"queue": queue}, {"_id": 1})

@@ -115,6 +115,11 @@ class Server:
         return bounded(self.name, deadline, least=least)
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a client, of this process."""
+        return self._client is not None
+
+    @property
     def client(self) -> MongoClient[dict[str, Any]]:
         """The client; connected anew in the child of a fork."""
         client = self._client

@@ -45,8 +45,11 @@ class MongoDB(Server):
 
     @property
     def url(self) -> str:
-        """Its URL, with a database of the tests."""
-        return f"mongodb://{self.host}:{self.port}/kombu_tests"
+        """Its URL, with a database of the tests.
+
+        Clients stay with the address that they are given, which may be a proxy's.
+        """
+        return f"mongodb://{self.host}:{self.port}/kombu_tests?directConnection=true"
 
     @classmethod
     def version(cls, program: Path) -> str:
