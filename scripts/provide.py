@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kombu.testing.servers import SQS, Beanstalkd, RabbitMQ, Redis, Server, Valkey
+from kombu.testing.servers import SQS, Beanstalkd, MongoDB, RabbitMQ, Redis, Server, Valkey
 from kombu.testing.servers.programs import FOLDERS
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ SERVERS: dict[type[Server], str | None] = {
     Beanstalkd: "beanstalkd",
     Valkey: None,
     SQS: None,
+    MongoDB: None,
 }
 
 #: Debian asks it whether a package's service may be started.

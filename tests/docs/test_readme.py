@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-READMES = [ROOT / "README.md", ROOT / "core" / "README.md", ROOT / "plugins/memory/README.md"]
+READMES = [
+    ROOT / "README.md",
+    ROOT / "core" / "README.md",
+    ROOT / "plugins/memory/README.md",
+    ROOT / "plugins/filesystem/README.md",
+]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "docs" / "plugins.md"]
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -7,15 +7,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def kombu57() -> Path:
-    """The interpreter of an environment with kombu 5.7.0 and its drivers for redis and sqs.
+    """The interpreter of an environment with kombu 5.7.0 and its drivers.
 
     It is made once and kept in ``.venvs``; without uv, or without the package index, the tests are
     skipped, and fail under CI.
@@ -26,7 +30,7 @@ def kombu57() -> Path:
     uv = shutil.which("uv")
     if made.exists():
         return python
-    wanted = "kombu[redis,sqs]==5.7.0"
+    wanted = "kombu[redis,sqs,mongodb]==5.7.0"
     try:
         if uv is None:
             raise FileNotFoundError("uv is not installed")
@@ -44,3 +48,23 @@ def kombu57() -> Path:
         pytest.skip(said)
     made.touch()
     return python
+
+
+@pytest.fixture(scope="session")
+def run57(kombu57: Path) -> Callable[..., str]:
+    """Runs a program with kombu 5.7.0 and returns what it printed; arguments follow the program."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
+
+    def run(program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(kombu57), "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=clean,
+            check=False,
+        )
+        assert not done.returncode, done.stderr
+        return done.stdout
+
+    return run

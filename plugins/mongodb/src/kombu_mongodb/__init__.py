@@ -1,0 +1,3 @@
+"""Kombu's MongoDB transport."""
+
+from __future__ import annotations

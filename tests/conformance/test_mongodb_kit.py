@@ -1,0 +1,59 @@
+"""The MongoDB transport keeps its promises; the server is SecantusDB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kombu.testing.fixtures import server_fixture
+from kombu.testing.kit import flag_of
+from kombu.testing.servers import MongoDB
+from kombu.testing.suites import *  # noqa: F403
+
+if TYPE_CHECKING:
+    from kombu.testing.servers import Server
+    from kombu.transport.capabilities import Capabilities
+
+mongodb = server_fixture(MongoDB, scope="module")
+
+
+@pytest.fixture
+def broker_server(mongodb: Server) -> Any:
+    mongodb.start()
+    return mongodb
+
+
+@pytest.fixture
+def broker_url(mongodb: Server) -> str:
+    return mongodb.url
+
+
+@pytest.fixture
+def shortest_lease() -> float:
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "leases",
+        "ordering",
+        "shared_between_processes",
+        "shared_topology",
+        "durable",
+        "priorities",
+        "message_ttl",
+        "queue_ttl",
+        "delay",
+        "dead_letter",
+        "delivery_limit",
+        "max_length",
+        "direct",
+        "topic",
+        "fanout",
+        "headers",
+    ],
+)
+def test_mongodb_says_yes(capabilities: Capabilities, name: str) -> None:
+    assert flag_of(capabilities, [name]) is True
