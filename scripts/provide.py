@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kombu.testing.servers import SQS, Beanstalkd, RabbitMQ, Redis, Server, Valkey
+from kombu.testing.servers import SQS, Beanstalkd, RabbitMQ, Redis, Server, Valkey, ZooKeeper
 from kombu.testing.servers.programs import FOLDERS
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ SERVERS: dict[type[Server], str | None] = {
     RabbitMQ: "rabbitmq-server",
     Redis: "redis-server",
     Beanstalkd: "beanstalkd",
+    ZooKeeper: "zookeeper",
     Valkey: None,
     SQS: None,
 }

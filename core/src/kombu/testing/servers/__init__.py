@@ -15,6 +15,7 @@ from .programs import find_program
 from .rabbitmq import RabbitMQ
 from .redis import Redis, Valkey
 from .sqs import SQS
+from .zookeeper import ZooKeeper
 
 __all__ = (
     "SQS",
@@ -26,5 +27,6 @@ __all__ = (
     "ServerError",
     "ServerMissing",
     "Valkey",
+    "ZooKeeper",
     "find_program",
 )
