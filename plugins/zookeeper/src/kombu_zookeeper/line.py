@@ -22,7 +22,7 @@ from kazoo.exceptions import (
     NoAuthError,
     SessionExpiredError,
 )
-from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 
@@ -44,6 +44,12 @@ _quiet.setLevel(logging.ERROR)
 _RETURNING = 0.5
 
 
+class _Handler(SequentialThreadingHandler):  # type: ignore[misc]
+    """Kazoo's threads; a line says how they sleep."""
+
+    sleep_func: Callable[[float], None]
+
+
 class Lost(RecoverableConnectionError):
     """The session ended at the server: all its claims are lost."""
 
@@ -60,16 +66,16 @@ class Line:
 
     def __init__(self, address: Address, session_timeout: float) -> None:
         self.where = address.hosts
+        handler = _Handler()
+        # kazoo sleeps when it has tried all servers in vain: how else would we hear of it?
+        handler.sleep_func = partial(_tried_in_vain, weakref.ref(self))
         self.client = KazooClient(
             address.hosts,
+            handler=handler,
             timeout=session_timeout,
             auth_data=_credentials(address),
-            # It sleeps when it has tried all servers in vain.
             connection_retry=KazooRetry(
-                max_tries=-1,
-                delay=0.05,
-                max_delay=0.2,
-                sleep_func=partial(_tried_in_vain, weakref.ref(self)),
+                max_tries=-1, delay=0.05, max_delay=0.2, sleep_func=handler.sleep_func
             ),
             logger=_quiet,
         )

@@ -64,8 +64,8 @@ class ZooKeeper(Server):
         return [str(program), *memory, "-cp", str(_JARS), main, str(self.folder / "zoo.cfg")]
 
     def answers(self) -> bool:
-        """Whether it says that it is well."""
-        return ask((self.host, self.port), b"ruok") == b"imok"
+        """Whether it serves requests; "ruok" is answered earlier."""
+        return ask((self.host, self.port), b"srvr").startswith(b"Zookeeper version")
 
     @property
     def url(self) -> str:
