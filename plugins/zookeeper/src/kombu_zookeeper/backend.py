@@ -11,6 +11,7 @@ from kazoo.exceptions import KazooException
 
 from kombu.exceptions import ChannelError, RecoverableConnectionError
 from kombu.transport.capabilities import Capabilities
+from kombu.utils.deadlines import OPERATION_TIMEOUT
 
 from .claims import Claims
 from .line import Line
@@ -32,6 +33,7 @@ CAPABILITIES = Capabilities(
     uncounted_release=True,
     queue_specs=True,
     exact_size=True,
+    dead_letter=True,
     priority_levels=HIGHEST + 1,
     max_message_bytes=MAX_BODY,
     concurrent_sessions=True,
@@ -48,15 +50,21 @@ class ZooKeeperBackend:
         lease: Seconds that a claim holds without renewal, and the session's timeout; `None`: until
             it is settled, or the session ends.
         session_timeout: The session's timeout where there is no `lease`, in seconds.
+        patience: How long an operation may take that was given no time (seconds).
     """
 
     capabilities = CAPABILITIES
 
     def __init__(
-        self, address: Address, lease: float | None = None, session_timeout: float = 10.0
+        self,
+        address: Address,
+        lease: float | None = None,
+        session_timeout: float = 10.0,
+        patience: float = OPERATION_TIMEOUT,
     ) -> None:
         self.address = address
         self.lease = lease
+        self._patience = patience
         self._timeout = lease or session_timeout
         self._tree = Tree(address.base)
         self._lock = threading.Lock()
@@ -80,7 +88,7 @@ class ZooKeeperBackend:
                 self._line, self._claims = self._connect(deadline)
             line, claims = self._line, self._claims
         line.check()
-        return ZooKeeperSession(line, self._tree, claims)
+        return ZooKeeperSession(line, self._tree, claims, self._patience)
 
     def _connect(self, deadline: float) -> tuple[Line, Claims]:
         line = Line(self.address, self._timeout)

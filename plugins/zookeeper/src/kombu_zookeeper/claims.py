@@ -19,6 +19,7 @@ from kombu.log import get_logger
 from kombu.transport.backend import Delivery
 from kombu.virtual.envelope import to_wire
 
+from .line import Lost
 from .nodes import read_message
 
 if TYPE_CHECKING:
@@ -170,7 +171,10 @@ class Claims:
         Raises:
             ChannelError: The server refused it for another reason.
         """
-        failure = _failure(self._line.wait(settling.result, deadline))
+        try:
+            failure = _failure(self._line.wait(settling.result, deadline))
+        except Lost:
+            return True
         if failure is not None and not isinstance(failure, NoNodeError):
             raise ChannelError(
                 f"ZooKeeper at {self._line.where} refused to settle a message of queue "

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kazoo.exceptions import NoNodeError
 
 from kombu.exceptions import ChannelError
-from kombu.log import get_logger
 from kombu.transport.backend import Delivery, QueueSpec, Rejected
+from kombu.utils.deadlines import remaining
 from kombu.virtual.envelope import to_wire
 
 from .fetching import Fetching
-from .line import Lost
 from .queues import Queues
 
 if TYPE_CHECKING:
@@ -33,23 +32,26 @@ MAX_DATA = 1_048_575 - 8192
 #: The largest body of which that is left (bytes): it travels as base64, with 4 KiB for the rest.
 MAX_BODY = (MAX_DATA - 4096) * 3 // 4
 
-logger = get_logger(__name__)
-
 
 class ZooKeeperSession:
     """One of the sessions that share a line.
 
+    Args:
+        line: The line.
+        tree: Where the queues are.
+        claims: The connection's.
+        patience: How long an operation may take that was given no time (seconds).
+
     All requests may come from any number of threads, `fetch` from one at a time.
     """
 
-    def __init__(self, line: Line, tree: Tree, claims: Claims) -> None:
+    def __init__(self, line: Line, tree: Tree, claims: Claims, patience: float) -> None:
         self._line = line
         self._tree = tree
         self._claims = claims
         self._queues = Queues(line, tree)
         self._fetching = Fetching(line, tree, claims)
-        #: Settlements that nobody waited for.
-        self._sent: deque[Settling] = deque()
+        self._patience = patience
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -135,8 +137,14 @@ class ZooKeeperSession:
     def settle(
         self, acks: Sequence[Delivery], releases: Sequence[Release], deadline: float | None
     ) -> Sequence[Delivery]:
-        """Acknowledge and give back; all is sent before the first answer is read."""
+        """Acknowledge and give back; all is sent before the first answer is read.
+
+        The answer is waited for without a `deadline`, too: kazoo writes in a thread of its own, and
+        an acknowledgement that it still has would be lost with the process.
+        """
         self._line.check()
+        if deadline is None:
+            deadline = monotonic() + (remaining(self._patience) or 0.0)
         lost: list[Delivery] = []
         sent: list[Settling] = []
         for delivery in acks:
@@ -145,26 +153,7 @@ class ZooKeeperSession:
         for release in releases:
             settling = self._claims.give_back(release)
             lost.append(release.delivery) if settling is None else sent.append(settling)
-        if deadline is None:
-            self._sent.extend(sent)
-            return lost + self._told()
-        try:
-            lost += [s.delivery for s in sent if self._claims.lost(s, deadline)]
-        except Lost:
-            return [*acks, *(release.delivery for release in releases)]
-        return lost + self._told()
-
-    def _told(self) -> list[Delivery]:
-        """What was lost of settlements that nobody waited for, as far as it was answered."""
-        lost = []
-        while self._sent and self._sent[0].result.ready():
-            try:
-                settling = self._sent.popleft()
-            except IndexError:
-                break  # another thread was quicker
-            if self._claims.lost(settling, 0.0):
-                lost.append(settling.delivery)
-        return lost
+        return lost + [s.delivery for s in sent if self._claims.lost(s, deadline)]
 
     def renew(
         self,
@@ -176,21 +165,9 @@ class ZooKeeperSession:
         self._line.check()
         return self._claims.renew(deliveries, seconds)
 
-    def close(self, deadline: float) -> None:
-        """Wait for answers that are outstanding, and log which claims were lost."""
+    def close(self, deadline: float) -> None:  # noqa: ARG002 - nothing is outstanding
+        """Give back what comes yet for a fetch that ended."""
         self._fetching.close()
-        while self._sent and not self._line.broken:
-            settling = self._sent.popleft()
-            try:
-                lost = self._claims.lost(settling, deadline)
-            except (OSError, ChannelError):
-                continue
-            if lost:
-                logger.warning(
-                    "The claim on a message of queue %r was lost before it was settled: it may be "
-                    "delivered again",
-                    settling.delivery.queue,
-                )
 
 
 def _too_large(queue: str, size: int) -> ChannelError:

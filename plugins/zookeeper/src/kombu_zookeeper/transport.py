@@ -41,6 +41,7 @@ class Transport(VirtualTransport):
             address_of(self.client),
             lease=options.lease,
             session_timeout=options.session_timeout,
+            patience=options.operation_timeout,
         )
 
     def driver_version(self) -> str:
