@@ -308,3 +308,17 @@ def test_lines_can_be_flushed_to_the_disk(ledger: Ledger, monkeypatch: pytest.Mo
     Recorder(ledger.folder, sync=True).accepted("p:1")
     Recorder(ledger.folder).accepted("p:2")
     assert len(flushed) == 1
+
+
+def test_what_a_frozen_consumer_had_claimed_before_is_not_held_against_anybody(
+    ledger: Ledger,
+) -> None:
+    r = ledger.recorder()
+    r.accepted("p:1", "q")
+    with r.unwell("frozen", grace=5):
+        r.delivered("p:1", "q", redelivered=True, owner="b")
+        r.acked("p:1", owner="b")
+    r.delivered("p:1", "q", redelivered=False, owner="frozen")
+    ledger.check().raise_if_broken()
+    r.delivered("p:1", "q", redelivered=False, owner="well")
+    assert {finding.invariant for finding in ledger.check().findings} == {"I2", "I8"}

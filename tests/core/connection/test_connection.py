@@ -843,3 +843,21 @@ def test_draining_opens_the_connection_and_passes_on_what_it_is_given(
     )
     connection.drain_events(timeout=1, ignore_timeouts=True)
     assert given == [{"timeout": 1, "ignore_timeouts": True}]
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("memory://x:1/v", "elsewhere"),
+        ("memory://x;memory://y", "elsewhere"),
+        ("x", "elsewhere"),
+        ("sqla+sqlite:///x", "sqla"),
+    ],
+)
+def test_a_named_transport_goes_before_the_scheme(url: str, wanted: str) -> None:
+    connection = Connection(url, transport="elsewhere")
+    assert connection.transport_cls == wanted
+    assert connection.clone().transport_cls == wanted
+    # A URL that comes later has its own.
+    connection.switch("memory://z")
+    assert connection.transport_cls == "memory"

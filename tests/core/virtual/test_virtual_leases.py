@@ -160,6 +160,30 @@ def test_a_process_that_stood_still_loses_its_claims(connect: Callable[..., Conn
     inbox.messages[1].ack()
 
 
+def test_what_waited_here_beyond_its_lease_is_not_delivered(
+    connect: Callable[..., Connection], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor before the keeper of a process that stood still is awake."""
+    connection, other = connect(), connect()
+    publish(connection, "q", 1, 2)
+    inbox = Inbox(connection, Queue("q"), prefetch=2).drain(1)
+    connection.transport.keeper.stop()
+    theirs = [get(other, within=PATIENCE), get(other, within=PATIENCE)]
+    assert all(theirs)
+    with caplog.at_level(logging.WARNING), pytest.raises(TimeoutError):
+        connection.drain_events(timeout=0.05)
+    assert len(inbox.messages) == 1
+    assert "ran out before its consumer asked" in caplog.text
+    for message in theirs:
+        message.requeue()
+    # There is room for one: the first is still with the callback.
+    inbox.drain(2)
+    with pytest.raises(LeaseLost):
+        inbox.messages[0].ack()
+    inbox.drain(3)
+    assert sorted(message.payload for message in inbox.messages[1:]) == [1, 2]
+
+
 def test_what_was_lost_before_anybody_saw_it_is_not_delivered(
     connect: Callable[..., Connection], caplog: pytest.LogCaptureFixture
 ) -> None:

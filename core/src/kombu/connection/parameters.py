@@ -84,6 +84,9 @@ class Parameters:
             credential_provider=credential_provider,
         )
         self._params = parse_params(given, first)
+        if transport and not self._params.uri_prefix:
+            # What is said outright goes before the scheme, as in Kombu 5.
+            self._params = self._params._replace(transport=transport)
         self._use_params()
         self.failover_strategy = resolve_strategy(failover_strategy)
         self._transport: Any = None

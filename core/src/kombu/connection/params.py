@@ -10,9 +10,6 @@ from kombu.utils.url import parse_url
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 __all__ = ("ConnectionParams", "parse_params", "split_hosts")
 
 

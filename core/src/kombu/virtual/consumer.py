@@ -88,6 +88,9 @@ class CancelNotice:
 
     __slots__ = ("_cancelled", "consumer", "queue")
 
+    #: Nothing is claimed.
+    lease_until: None = None
+
     def __init__(self, cancelled: Consumer) -> None:
         self._cancelled = cancelled
         self.queue = cancelled.queue

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import RecoverableConnectionError
+from kombu.log import get_logger
 from kombu.utils.deadlines import GRACE, current, remaining, within
 
 from .consumer import CancelNotice
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from .upkeep import Upkeep
 
 __all__ = ("Receiver",)
+
+logger = get_logger(__name__)
 
 #: How long `Receiver.close` waits for a thread that is fetching (seconds): it was interrupted.
 LEAVING = 1.0
@@ -143,6 +146,15 @@ class Receiver:
     def forget(self, lost: Sequence[Delivery]) -> None:
         """Hand out no more what others may have by now: its claim was lost."""
         self._take_out(lambda delivery: delivery in lost)
+
+    def drop(self, delivery: Delivery) -> None:
+        """Do without a delivery that nobody has seen: its claim ran out."""
+        self._make_room(delivery)
+        logger.warning(
+            "A claim on a message of queue %r ran out before its consumer asked for the message: "
+            "it will be delivered again",
+            delivery.queue,
+        )
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -274,11 +286,14 @@ class Receiver:
             except ValueError:
                 continue  # another thread has just handed it out
             removed.append(delivery)
-            consumer = delivery.consumer
-            if consumer.window.limit and not consumer.no_ack:
-                consumer.window.used -= 1
-                self._demand.stale.add(delivery.queue)
+            self._make_room(delivery)
         return removed
+
+    def _make_room(self, delivery: Delivery) -> None:
+        consumer = delivery.consumer
+        if consumer.window.limit and not consumer.no_ack:
+            consumer.window.used -= 1
+            self._demand.stale.add(delivery.queue)
 
     def _wake(self) -> None:
         self._changed.set()

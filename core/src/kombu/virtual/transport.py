@@ -263,10 +263,16 @@ class Transport(base.Transport):
         """
         # The short way for a message that is here already.
         arrived = self._arrived
-        try:
-            delivery = arrived.popleft() if arrived else self._source.wait(timeout)
-        except IndexError:
-            delivery = self._source.wait(timeout)  # another thread was quicker
+        while True:
+            try:
+                delivery = arrived.popleft() if arrived else self._source.wait(timeout)
+            except IndexError:
+                delivery = self._source.wait(timeout)  # another thread was quicker
+            until = delivery.lease_until
+            if until is None or until > self.now():
+                break
+            # It waited here for longer than its claim holds, as in a process that was frozen.
+            self.receiver.drop(delivery)
         delivery.consumer.deliver(delivery)
 
     def on_message_ready(self, channel: Any, message: dict[str, Any], queue: str) -> None:

@@ -64,13 +64,21 @@ def nothing_is_lost(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def acknowledged_is_done(records: Sequence[Record]) -> Iterator[Finding]:
-    """I2: a message whose acknowledgement was confirmed is never delivered again."""
+    """I2: a message whose acknowledgement was confirmed is never delivered again.
+
+    A consumer that was frozen may go on with what it had claimed before, and had not looked at.
+    """
+    unwell = _unwell(records)
     acked: dict[str, Record] = {}
     again: dict[str, str] = {}
     for record in records:
         if record.kind == "acked":
             acked.setdefault(record.id, record)
-        elif record.kind == "delivered" and record.id in acked:
+        elif (
+            record.kind == "delivered"
+            and record.id in acked
+            and not _any_within(unwell.get(record.owner, ()), record.at, record.at)
+        ):
             first = acked[record.id]
             again[record.id] = (
                 f"by {first.owner}, to {record.owner} {record.at - first.at:.3f} s later"
@@ -130,9 +138,11 @@ def counts_are_true(records: Sequence[Record]) -> Iterator[Finding]:
     """I8: the redelivered flag and the count are true.
 
     A consumer that was killed may have been handed what it never wrote down: then a count may be
-    higher than the ledger knows, never lower.
+    higher than the ledger knows, never lower.  What one that was frozen had claimed before says
+    what was true then.
     """
-    exact = not any(record.kind == "unwell" for record in records)
+    unwell = _unwell(records)
+    exact = not unwell
     before: dict[str, int] = defaultdict(int)
     wrong: dict[str, str] = {}
     for record in records:
@@ -142,6 +152,8 @@ def counts_are_true(records: Sequence[Record]) -> Iterator[Finding]:
             continue
         known = before[record.id]
         before[record.id] += 1
+        if _any_within(unwell.get(record.owner, ()), record.at, record.at):
+            continue
         if record.count is not None and (record.count < known or (exact and record.count > known)):
             wrong[record.id] = f"the count was {record.count}, of {known} earlier deliveries"
         elif record.redelivered is not None and (
