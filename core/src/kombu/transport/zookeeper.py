@@ -1,4 +1,4 @@
-"""``kombu.transport.zookeeper``: the ZooKeeper transport, from its plugin (``kombu[zookeeper]``)."""
+"""``kombu.transport.zookeeper``: the one for ZooKeeper, from its plugin (``kombu[zookeeper]``)."""
 
 from __future__ import annotations
 

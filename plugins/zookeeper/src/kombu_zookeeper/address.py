@@ -34,12 +34,19 @@ def address_of(client: Connection) -> Address:
     """Read the URL, or URLs, of a connection: all of them are servers of one ensemble.
 
     ``zookeeper://a:2181;b:2182/base`` names two, and so does ``zookeeper://a,b/base``.
+
+    Raises:
+        ValueError: TLS is asked for.
     """
+    if client.ssl:
+        raise ValueError(
+            "the zookeeper transport can't speak TLS yet: leave ssl out, and reach the ensemble by "
+            "a network that is trusted, or by a tunnel"
+        )
     hosts: list[str] = []
     path = client.virtual_host
     for url in client.alt or ():
-        scheme, separator, _ = url.partition("://")
-        parts = url_to_parts(url if separator else f"zookeeper://{url}")
+        parts = url_to_parts(url if "://" in url else f"zookeeper://{url}")
         hosts += _hosts(parts.hostname, parts.port)
         if path in (None, "", "/"):
             path = parts.path
@@ -56,6 +63,6 @@ def _hosts(names: str | None, port: int | str | None) -> list[str]:
     hosts = []
     for name in (names or "localhost").split(","):
         if ":" in name and not name.startswith("["):
-            name = f"[{name}]"  # noqa: PLW2901 - an address of IPv6
+            name = f"[{name}]"
         hosts.append(f"{name}:{port or DEFAULT_PORT}")
     return hosts

@@ -74,7 +74,7 @@ class ZooKeeperBackend:
         #: Epoch seconds of the server when `time.monotonic` was 0; ours until it said.
         self._epoch = time() - monotonic()
 
-    def open(self, role: Role, deadline: float) -> ZooKeeperSession:  # noqa: ARG002 - all alike
+    def open(self, role: Role, deadline: float) -> ZooKeeperSession:
         """Open a session; the first one connects.
 
         Raises:
@@ -98,7 +98,11 @@ class ZooKeeperBackend:
             for path in (self._tree.queues, self._tree.owners):
                 line.ask(line.client.ensure_path_async, path, deadline=deadline)
             _, stat = line.ask(
-                line.client.create_async, owner, ephemeral=True, include_data=True, deadline=deadline
+                line.client.create_async,
+                owner,
+                ephemeral=True,
+                include_data=True,
+                deadline=deadline,
             )
         except KazooException as exc:
             line.close(deadline)

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import threading
 import weakref
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.exceptions import (
+    KazooException,
+    NoAuthError,
+    NodeExistsError,
+    NoNodeError,
+    RolledBackError,
+    RuntimeInconsistency,
+)
 
 from kombu.exceptions import ChannelError, RecoverableConnectionError
 from kombu.log import get_logger
@@ -107,9 +113,11 @@ class Claims:
         Raises:
             TimeoutError: There is no answer yet.
         """
-        results = self._line.wait(attempt.claimed, deadline)
-        if _failure(results) is not None:
+        failure = _failure(self._line.wait(attempt.claimed, deadline))
+        if isinstance(failure, (NodeExistsError, NoNodeError)):
             return None
+        if failure is not None:
+            raise self._refused(attempt.queue, failure)
         try:
             raw, stat = self._line.wait(attempt.read, deadline)
         except NoNodeError:
@@ -176,12 +184,15 @@ class Claims:
         except Lost:
             return True
         if failure is not None and not isinstance(failure, NoNodeError):
-            raise ChannelError(
-                f"ZooKeeper at {self._line.where} refused to settle a message of queue "
-                f"{settling.delivery.queue!r} ({failure!r})",
-                reply_code=541,
-            ) from failure
+            raise self._refused(settling.delivery.queue, failure)
         return failure is not None
+
+    def _refused(self, queue: str, failure: Exception) -> Exception:
+        return ChannelError(
+            f"ZooKeeper at {self._line.where} refused to change a claim on a message of queue "
+            f"{queue!r} ({failure!r}): see what its ACLs allow to the user of the URL",
+            reply_code=403 if isinstance(failure, NoAuthError) else 541,
+        )
 
     def renew(self, deliveries: Sequence[Delivery], seconds: float) -> list[Delivery]:
         """Hold claims for some seconds from now; return those that were lost."""
@@ -218,12 +229,10 @@ class Claims:
 
     def _look(self) -> None:
         """See that claims end that nobody renews; a thread does, from the first claim on."""
-        if self._looking:
-            return
         with self._lock:
-            if self._looking:
-                return
-            self._looking = True
+            looking, self._looking = self._looking, True
+        if looking:
+            return
         interval = (self._lease or 1.0) / _LOOKS
         threading.Thread(
             target=_end_in_time,
@@ -262,8 +271,5 @@ def _failure(results: list[Any]) -> Exception | None:
     """Why a transaction was not committed; `None` where it was."""
     failures = [result for result in results if isinstance(result, Exception)]
     # What was rolled back, or not tried, for another one's sake says nothing.
-    telling = [f for f in failures if type(f).__name__ not in _FOLLOWING]
-    return (telling or failures or [None])[0]
-
-
-_FOLLOWING = ("RolledBackError", "RuntimeInconsistency")
+    telling = [f for f in failures if not isinstance(f, (RolledBackError, RuntimeInconsistency))]
+    return next(iter(telling or failures), None)

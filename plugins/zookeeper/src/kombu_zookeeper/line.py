@@ -25,6 +25,7 @@ from kazoo.exceptions import (
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
+from kazoo.security import CREATOR_ALL_ACL
 
 from kombu.exceptions import ChannelError, RecoverableConnectionError
 from kombu.exceptions import ConnectionError as BrokerConnectionError
@@ -74,6 +75,8 @@ class Line:
             handler=handler,
             timeout=session_timeout,
             auth_data=_credentials(address),
+            # What somebody makes who says who he is belongs to him alone.
+            default_acl=None if address.user is None else CREATOR_ALL_ACL,
             connection_retry=KazooRetry(
                 max_tries=-1, delay=0.05, max_delay=0.2, sleep_func=handler.sleep_func
             ),

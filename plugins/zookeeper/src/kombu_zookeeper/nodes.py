@@ -49,7 +49,7 @@ class QueueNodes:
     def new_message(self, priority: int) -> str:
         """The path of a message that is to be created, to which the server adds its sequence."""
         urgency = HIGHEST - max(0, min(priority, HIGHEST))
-        return f"{self.messages}/{urgency:03}-{random.getrandbits(32):08x}-"  # noqa: S311
+        return f"{self.messages}/{urgency:03}-{random.getrandbits(32):08x}-"
 
 
 class Tree:
@@ -85,7 +85,8 @@ def write_spec(spec: QueueSpec) -> bytes:
     """A declaration as the data of a znode."""
     plain = QueueSpec(spec.name)
     differing = {k: v for k, v in asdict(spec).items() if v != getattr(plain, k) or k == "name"}
-    return dumps(differing).encode()
+    text: str = dumps(differing)
+    return text.encode()
 
 
 def read_spec(raw: bytes) -> QueueSpec:

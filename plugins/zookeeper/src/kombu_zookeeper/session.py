@@ -77,9 +77,9 @@ class ZooKeeperSession:
 
     def maintain(
         self,
-        queues: Sequence[str],  # noqa: ARG002
-        limit: int,  # noqa: ARG002
-        deadline: float,  # noqa: ARG002
+        queues: Sequence[str],
+        limit: int,
+        deadline: float,
     ) -> tuple[Sequence[Delivery], float | None]:
         """Nothing: the server ends the claims of who is dead."""
         return (), None
@@ -159,13 +159,13 @@ class ZooKeeperSession:
         self,
         deliveries: Sequence[Delivery],
         seconds: float,
-        deadline: float,  # noqa: ARG002
+        deadline: float,
     ) -> Sequence[Delivery]:
         """Hold the claims; no I/O, as they hold for as long as the line unless they are ended."""
         self._line.check()
         return self._claims.renew(deliveries, seconds)
 
-    def close(self, deadline: float) -> None:  # noqa: ARG002 - nothing is outstanding
+    def close(self, deadline: float) -> None:
         """Give back what comes yet for a fetch that ended."""
         self._fetching.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import kazoo.version
 
@@ -11,7 +11,7 @@ from kombu.virtual import Transport as VirtualTransport
 
 from .address import DEFAULT_PORT, address_of
 from .backend import ZooKeeperBackend
-from .options import ZooKeeperOptions
+from .options import ZooKeeperOptions, warn_of_those_without_effect
 
 if TYPE_CHECKING:
     from kombu.transport.options import Options
@@ -33,6 +33,10 @@ class Transport(VirtualTransport):
     default_port = DEFAULT_PORT
     driver_type = "zookeeper"
     driver_name = "kazoo"
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        warn_of_those_without_effect(client.transport_options or {})
 
     def new_backend(self) -> ZooKeeperBackend:
         """The backend on the ensemble that the URL, or all URLs together, name."""
