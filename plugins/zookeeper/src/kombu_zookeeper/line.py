@@ -6,7 +6,9 @@ answer is ever missing without anybody knowing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
 import weakref
 from functools import partial
@@ -46,9 +48,29 @@ _RETURNING = 0.5
 
 
 class _Handler(SequentialThreadingHandler):  # type: ignore[misc]
-    """Kazoo's threads; a line says how they sleep."""
+    """Kazoo's threads.  A line says how they sleep; and can stop one that waits for a server."""
 
     sleep_func: Callable[[float], None]
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Whether there is a session that could be ended in order.
+        self.in_session = False
+        self._socket: Any = None
+        self._cut = False
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if self._cut:
+            raise ConnectionAbortedError("the line is closed")
+        self._socket = super().create_connection(*args, **kwargs)
+        return self._socket
+
+    def cut(self) -> None:
+        """Connect no more, and end what waits for an answer."""
+        self._cut = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class Lost(RecoverableConnectionError):
@@ -67,7 +89,7 @@ class Line:
 
     def __init__(self, address: Address, session_timeout: float) -> None:
         self.where = address.hosts
-        handler = _Handler()
+        self._handler = handler = _Handler()
         # kazoo sleeps when it has tried all servers in vain: how else would we hear of it?
         handler.sleep_func = partial(_tried_in_vain, weakref.ref(self))
         self.client = KazooClient(
@@ -91,7 +113,7 @@ class Line:
         self._ending: threading.Thread | None = None
         # kazoo's threads must not keep alive who drops the line without closing it.
         self.client.add_listener(partial(_heard, weakref.ref(self)))
-        self._end = weakref.finalize(self, _end_in_thread, self.client)
+        self._end = weakref.finalize(self, _end_in_thread, self.client, handler)
         self._end.atexit = False
 
     def open(self, deadline: float) -> None:
@@ -197,13 +219,15 @@ class Line:
         self._end.detach()
         # Private, but what else closes the child's copy of the descriptor?
         line = self.client._connection  # noqa: SLF001
-        for socket in (line._socket, line._read_sock, line._write_sock):  # noqa: SLF001
-            if socket is not None:
-                socket.close()
+        for descriptor in (line._socket, line._read_sock, line._write_sock):  # noqa: SLF001
+            if descriptor is not None:
+                descriptor.close()
 
     def heard(self, state: str) -> None:
         """Called by kazoo when the state of the session changes."""
-        if state != KazooState.CONNECTED:
+        if state == KazooState.CONNECTED:
+            self._handler.in_session = True
+        else:
             # The session is ended, or its claims would outlive what they are for.
             self._give_up()
             for bell in list(self.told):
@@ -236,18 +260,22 @@ def _credentials(address: Address) -> list[tuple[str, str]]:
     return [("digest", f"{address.user}:{address.password or ''}")]
 
 
-def _end_in_thread(client: KazooClient) -> threading.Thread:
+def _end_in_thread(client: KazooClient, handler: _Handler) -> threading.Thread:
     """End a session; in a thread of its own, as kazoo may take its time."""
-    thread = threading.Thread(target=_end, args=(client,), name="kombu-zookeeper-end", daemon=True)
+    thread = threading.Thread(
+        target=_end, args=(client, handler), name="kombu-zookeeper-end", daemon=True
+    )
     thread.start()
     return thread
 
 
-def _end(client: KazooClient) -> None:
-    until = monotonic() + _RETURNING
+def _end(client: KazooClient, handler: _Handler) -> None:
+    until = monotonic() + (_RETURNING if handler.in_session else 0.0)
     while client.client_state == KeeperState.CONNECTING and monotonic() < until:
         sleep(0.02)
     try:
+        if client.client_state == KeeperState.CONNECTING:
+            handler.cut()
         client.stop()
         client.close()
     except (KazooException, OSError, AttributeError):
