@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kombu.testing.servers import SQS, Beanstalkd, RabbitMQ, Redis, Server, Valkey, ZooKeeper
+from kombu.testing.servers import SQS, Beanstalkd, Etcd, RabbitMQ, Redis, Server, Valkey, ZooKeeper
 from kombu.testing.servers.programs import FOLDERS
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ SERVERS: dict[type[Server], str | None] = {
     Redis: "redis-server",
     Beanstalkd: "beanstalkd",
     ZooKeeper: "zookeeper",
+    Etcd: "etcd-server",
     Valkey: None,
     SQS: None,
 }

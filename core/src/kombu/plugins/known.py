@@ -39,7 +39,7 @@ KNOWN: dict[str, KnownTransport] = {
         _family("kombu-sqs", "sqs", "sqs", "SQS"),
         _family("kombu-mongodb", "mongodb", "mongodb"),
         _family("kombu-zookeeper", "zookeeper", "zookeeper", written=True),
-        _family("kombu-etcd", "etcd", "etcd", "etcd2"),
+        _family("kombu-etcd", "etcd", "etcd", "etcd2", written=True),
         _family("kombu-filesystem", "filesystem", "filesystem"),
         _family("kombu-sql", "sqlalchemy", "sqlalchemy", "sqla"),
         _family("kombu-gcpubsub", "gcpubsub", "gcpubsub"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from .base import Server, ServerError, ServerMissing
 from .beanstalkd import Beanstalkd
 from .certificates import Certificates
+from .etcd import Etcd
 from .programs import find_program
 from .rabbitmq import RabbitMQ
 from .redis import Redis, Valkey
@@ -21,6 +22,7 @@ __all__ = (
     "SQS",
     "Beanstalkd",
     "Certificates",
+    "Etcd",
     "RabbitMQ",
     "Redis",
     "Server",
