@@ -148,11 +148,10 @@ class Claims:
     ) -> list[Delivery]:
         """Acknowledge and give back; return what was lost."""
         lost: list[Delivery] = []
-        changes: list[tuple[Delivery, list[dict[str, Any]]]] = []
+        changes: list[tuple[Delivery, list[dict[str, Any]]]] = [
+            (delivery, _removal(delivery.token)) for delivery in acks if self._take(delivery, lost)
+        ]
         anew: list[tuple[Delivery, list[dict[str, Any]]]] = []
-        for delivery in acks:
-            if self._take(delivery, lost):
-                changes.append((delivery, _removal(delivery.token)))
         for delivery, front, _, counts in releases:
             if self._take(delivery, lost):
                 if front:

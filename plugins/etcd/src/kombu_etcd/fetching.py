@@ -190,6 +190,8 @@ class Fetching:
                     # Somebody was quicker.
                     queue.changed = lost_one = True
                 taken += claimed
+                if len(taken) >= most:
+                    break
             if taken or not lost_one:
                 return taken
             most = max(most // 2, 1)

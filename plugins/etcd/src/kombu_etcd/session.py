@@ -12,7 +12,7 @@ from kombu.utils.deadlines import remaining
 from kombu.virtual.envelope import to_wire
 
 from .fetching import Fetching
-from .keys import created, put, write_spec
+from .keys import created, put
 from .queues import Queues
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ class EtcdSession:
                 refused.append(Rejected(index, too_large(queue, len(envelope.body), MAX_BODY)))
                 continue
             keys = self._keys.queue(queue)
-            store = [put(keys.messages + uuid.uuid4().hex, data), put(keys.bell)]
-            declare = put(keys.queue, write_spec(QueueSpec(queue)))
             exists = [created(keys.queue, "GREATER", 0)]
-            self._gateway.change(exists, store, [declare, *store], deadline)
+            store = [put(keys.messages + uuid.uuid4().hex, data), put(keys.bell)]
+            while not self._gateway.change(exists, store, [], deadline).held:
+                self._queues.declare(QueueSpec(queue), deadline)
         return refused
 
     def fetch(
