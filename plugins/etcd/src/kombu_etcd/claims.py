@@ -41,13 +41,13 @@ class Candidate(NamedTuple):
     Attributes:
         name: Its name.
         created: Its create revision.
-        count: How often it was claimed.
+        deliveries: How often it was claimed.
         counted: The revision of that count, 0 where there is none.
     """
 
     name: str
     created: int
-    count: int
+    deliveries: int
     counted: int
 
 
@@ -134,7 +134,7 @@ class Claims:
         for candidate, found in zip(wanted, answer.responses[2::3], strict=True):
             token = Token(keys, candidate.name, answer.revision)
             envelope = read_message(decoded(found["kvs"][0].get("value", "")), queue)
-            delivery = Delivery(queue, token, envelope, candidate.count, lease_until=until)
+            delivery = Delivery(queue, token, envelope, candidate.deliveries, lease_until=until)
             self._held[token] = lease
             deliveries.append(delivery)
         return deliveries

@@ -117,7 +117,8 @@ class Watch:
             stream=True,
             timeout=_TIMES,
         )
-        for line in stream.iter_lines(chunk_size=None):
+        # None: as it arrives.
+        for line in stream.iter_lines(chunk_size=None):  # type: ignore[call-overload]
             if self._stop.is_set():
                 return
             result = json.loads(line).get("result", {}) if line.strip() else {}

@@ -38,7 +38,7 @@ class Token(NamedTuple):
         return f"{self.keys.claims}/{self.message}"
 
     @property
-    def count(self) -> str:
+    def counter(self) -> str:
         """The key of the count."""
         return f"{self.keys.counts}/{self.message}"
 
@@ -70,9 +70,9 @@ class Claims:
         if found is None:
             store.delete(token.claim, deadline, prevValue=token.value)
             return None
-        known = store.read(token.count, deadline)
+        known = store.read(token.counter, deadline)
         count = int(known["value"]) if known else 0
-        store.write(token.count, deadline, value=count + 1)
+        store.write(token.counter, deadline, value=count + 1)
         envelope = read_message(found["value"].encode(), queue)
         delivery = Delivery(queue, token, envelope, envelope.count + count)
         delivery.lease_until = begun + self._seconds
@@ -99,7 +99,7 @@ class Claims:
             return True
         if not release.count:
             # What the message itself says is counted from there on.
-            store.write(token.count, deadline, value=counted - delivery.envelope.count)
+            store.write(token.counter, deadline, value=counted - delivery.envelope.count)
         store.delete(token.claim, deadline, prevValue=token.value)
         return True
 
@@ -134,5 +134,5 @@ class Claims:
 
     def _remove(self, store: Store, token: Token, deadline: float) -> None:
         store.delete(token.path, deadline)
-        store.delete(token.count, deadline)
+        store.delete(token.counter, deadline)
         store.delete(token.claim, deadline, prevValue=token.value)
