@@ -16,7 +16,9 @@ from kombu.testing.servers import Etcd
 from kombu.transport.backend import QueueSpec, Release, Role, Want, Wants
 from kombu_etcd.address import Address
 from kombu_etcd.backend import EtcdBackend
+from kombu_etcd.gateway import encoded
 from kombu_etcd.session import MAX_BODY, MAX_DATA, EtcdSession
+from kombu_etcd.v2.backend import Etcd2Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,8 +91,6 @@ def test_one_lost_claim_among_several_does_not_hold_up_the_others(
     held = fetch(session, queue)
     token = held[1].token
     key = token.keys.claims + token.message
-    from kombu_etcd.gateway import encoded
-
     other._gateway.ask("/kv/deleterange", {"key": encoded(key)}, soon())
     assert list(session.settle(held, (), soon())) == [held[1]]
     assert [d.envelope.body for d in fetch(other, queue)] == [b"1"]
@@ -172,8 +172,6 @@ def test_the_largest_message_can_be_given_back_anew(
 
 @pytest.mark.parametrize("scheme", ["etcd", "etcd2"])
 def test_a_server_that_is_silent_costs_no_more_than_the_deadline(server: Etcd, scheme: str) -> None:
-    from kombu_etcd.v2.backend import Etcd2Backend
-
     kinds: dict[str, Any] = {"etcd": EtcdBackend, "etcd2": Etcd2Backend}
     backend = kinds[scheme](Address(server.host, server.port))
     server.pause()
@@ -197,3 +195,39 @@ def test_who_drops_a_connection_leaves_no_thread(server: Etcd) -> None:
     del session, backend
     thread.join(5)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("scheme", ["etcd", "etcd2"])
+def test_a_claim_whose_answer_came_too_late_goes_back(
+    server: Etcd, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds: dict[str, Any] = {"etcd": EtcdBackend, "etcd2": Etcd2Backend}
+    backend = kinds[scheme](Address(server.host, server.port))
+    session = backend.open(Role.COMMAND, soon())
+    queue = f"q-{uuid.uuid4().hex}"
+    session.put([(queue, envelope())], soon())
+    line, name = (session._gateway, "ask") if scheme == "etcd" else (session._store, "_ask")
+    ask = getattr(line, name)
+
+    def claims(method: str, what: Any) -> bool:
+        if scheme == "etcd2":
+            return method == "PUT" and "/_claims/" in what
+        return any("request_put" in request for request in what.get("success", ()))
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        answer = ask(*args, **kwargs)
+        if claims(args[0], args[1]):
+            monkeypatch.setattr(line, name, ask)
+            raise TimeoutError
+        return answer
+
+    monkeypatch.setattr(line, name, late)
+    assert fetch(session, queue, within=0.2) == []
+    other = kinds[scheme](Address(server.host, server.port)).open(Role.COMMAND, soon())
+    assert other.size(queue, soon()) == 0
+    (delivery,) = fetch(session, queue)
+    assert delivery.envelope.body == b"m"
+    assert list(session.settle([delivery], (), soon())) == []
+    session.close(soon())
+    other.close(soon())
+    backend.close(soon())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import deque
 from math import ceil
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -89,6 +90,8 @@ class Claims:
         self._held: dict[Token, Lease] = {}
         self._lease: Lease | None = None
         self._lock = threading.Lock()
+        #: What may have been claimed by a request that was not answered in time, and its lease.
+        self._stray: deque[tuple[QueueKeys, Candidate, int]] = deque()
 
     def claim(
         self,
@@ -126,6 +129,7 @@ class Claims:
         except BaseException:
             # Claimed perhaps, for nobody: that must not be kept alive by what else has the lease.
             lease.usable = False
+            self._stray.extend((keys, candidate, lease.number) for candidate in wanted)
             raise
         if not answer.held:
             return []
@@ -138,6 +142,18 @@ class Claims:
             self._held[token] = lease
             deliveries.append(delivery)
         return deliveries
+
+    def free_stray(self, gateway: Gateway, deadline: float) -> None:
+        """Give back, uncounted, what was claimed for a fetch that did not wait for the answer."""
+        while self._stray:
+            keys, (name, _, known, _), lease = self._stray[0]
+            claim, count = keys.claims + name, keys.counts + name
+            held = {"target": "LEASE", "result": "EQUAL", "lease": str(lease)}
+            restore = put(count, str(known)) if known else _delete(count)
+            gateway.change(
+                [{"key": encoded(claim), **held}], [_delete(claim), restore], [], deadline
+            )
+            self._stray.popleft()
 
     def settle(
         self,
@@ -266,6 +282,7 @@ class Claims:
     def forked(self) -> None:
         """In the child of a fork there is no claim."""
         self._held = {}
+        self._stray.clear()
         self._lease = None
         self._lock = threading.Lock()
 

@@ -172,6 +172,7 @@ class Fetching:
     def _take(self, limit: int, deadline: float) -> list[Delivery]:
         """Claim what is ready, of each queue in its turn."""
         most = min(limit, BATCH)
+        self._claims.free_stray(self._gateway, deadline)
         while True:
             self._refresh(deadline)
             taken: list[Delivery] = []

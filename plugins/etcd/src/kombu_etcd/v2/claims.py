@@ -8,6 +8,7 @@ to do the rest.  Should even that not be enough, the message is delivered twice,
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from math import ceil
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -54,12 +55,27 @@ class Claims:
     def __init__(self, seconds: float) -> None:
         self._seconds = ceil(seconds)
         self._held: dict[Token, Delivery] = {}
+        #: What may have been claimed by a request that was not answered in time.
+        self._stray: deque[Token] = deque()
 
     def claim(
         self, store: Store, queue: str, keys: QueueKeys, message: str, deadline: float
     ) -> Delivery | None:
         """Claim a message; `None` where somebody else has it, or had it."""
         token = Token(keys, message, uuid.uuid4().hex)
+        try:
+            return self._claim(store, queue, token, deadline)
+        except BaseException:
+            self._stray.append(token)
+            raise
+
+    def free_stray(self, store: Store, deadline: float) -> None:
+        """Give back what was claimed for a fetch that did not wait for the answer."""
+        while self._stray:
+            store.delete(self._stray[0].claim, deadline, prevValue=self._stray[0].value)
+            self._stray.popleft()
+
+    def _claim(self, store: Store, queue: str, token: Token, deadline: float) -> Delivery | None:
         begun = time()
         if not store.write(
             token.claim, deadline, value=token.value, ttl=self._seconds, prevExist="false"
@@ -121,6 +137,7 @@ class Claims:
     def forked(self) -> None:
         """In the child of a fork there is no claim."""
         self._held = {}
+        self._stray.clear()
 
     def _take(self, store: Store, delivery: Delivery, deadline: float) -> bool:
         """Whoever takes a claim out of those that are held, and still has it, settles it."""

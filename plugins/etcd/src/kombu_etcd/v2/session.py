@@ -152,6 +152,7 @@ class Etcd2Session:
                 return []
 
     def _take(self, taken: list[Delivery], limit: int, deadline: float) -> None:
+        self._claims.free_stray(self._store, deadline)
         for _ in range(len(self._turns)):
             name = self._turns[0]
             self._turns.rotate(-1)
