@@ -16,7 +16,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kombu.testing.servers import SQS, Beanstalkd, MongoDB, RabbitMQ, Redis, Server, Valkey
+from kombu.testing.servers import (
+    SQS,
+    Beanstalkd,
+    Etcd,
+    MongoDB,
+    RabbitMQ,
+    Redis,
+    Server,
+    Valkey,
+    ZooKeeper,
+)
 from kombu.testing.servers.programs import FOLDERS
 
 if TYPE_CHECKING:
@@ -33,6 +43,8 @@ SERVERS: dict[type[Server], str | None] = {
     RabbitMQ: "rabbitmq-server",
     Redis: "redis-server",
     Beanstalkd: "beanstalkd",
+    ZooKeeper: "zookeeper",
+    Etcd: "etcd-server",
     Valkey: None,
     SQS: None,
     MongoDB: None,

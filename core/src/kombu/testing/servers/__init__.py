@@ -11,16 +11,19 @@ from __future__ import annotations
 from .base import Server, ServerError, ServerMissing
 from .beanstalkd import Beanstalkd
 from .certificates import Certificates
+from .etcd import Etcd
 from .mongodb import MongoDB
 from .programs import find_program
 from .rabbitmq import RabbitMQ
 from .redis import Redis, Valkey
 from .sqs import SQS
+from .zookeeper import ZooKeeper
 
 __all__ = (
     "SQS",
     "Beanstalkd",
     "Certificates",
+    "Etcd",
     "MongoDB",
     "RabbitMQ",
     "Redis",
@@ -28,5 +31,6 @@ __all__ = (
     "ServerError",
     "ServerMissing",
     "Valkey",
+    "ZooKeeper",
     "find_program",
 )

@@ -1,0 +1,129 @@
+"""The watch of one connection: wakes its sessions when a message comes to any queue."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+import requests
+from etcd3gw.exceptions import Etcd3Exception
+
+from kombu.log import get_logger
+
+from .gateway import Gateway, prefix, text
+
+if TYPE_CHECKING:
+    from .address import Address
+    from .keys import Keys
+
+__all__ = ("Watch",)
+
+logger = get_logger(__name__)
+
+#: How long to wait for a connection, and for something to be read (seconds).  A watch that is idle
+#: for longer is opened anew: the server may be gone without having said so.
+_TIMES = (3.0, 10.0)
+#: Between two tries where there is no server (seconds).
+_PAUSE = 0.2
+
+
+class Listener(Protocol):
+    """Who is to be woken."""
+
+    def heard(self, bell: str | None) -> None:
+        """Called when a bell was rung; `None`: any may have been, unheard."""
+
+
+class Watch:
+    """A daemon thread that reads etcd's stream of events.  Any thread may call any method.
+
+    Args:
+        address: The server.
+        keys: Where the bells are.
+    """
+
+    def __init__(self, address: Address, keys: Keys) -> None:
+        self._gateway = Gateway(address)
+        self._range = prefix(keys.bells)
+        self._listeners: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stream: requests.Response | None = None
+
+    def listen(self, listener: Listener) -> None:
+        """Wake `listener` from now on."""
+        with self._lock:
+            self._listeners.add(listener)
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(
+                    target=self._run, name="kombu-etcd-watch", daemon=True
+                )
+                self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, which closes its connection."""
+        self._stop.set()
+        stream = self._stream
+        if stream is not None:
+            # A read that waits ends no other way.
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                copy = socket.socket(fileno=os.dup(stream.raw.fileno()))
+                with copy:
+                    copy.shutdown(socket.SHUT_RDWR)
+
+    def forked(self) -> None:
+        """In the child of a fork there is no thread; the stream is the parent's."""
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._stop.set()
+        self._gateway.close()
+
+    def _tell(self, bell: str | None) -> None:
+        for listener in list(self._listeners):
+            listener.heard(bell)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._read()
+            except (OSError, requests.RequestException, Etcd3Exception, ValueError) as exc:
+                # Those who wait look by themselves now and then, and hear of what is wrong.
+                logger.debug("The watch of etcd at %s ended (%s)", self._gateway.where, exc)
+            except AttributeError:
+                # urllib3, whose stream was closed meanwhile.
+                logger.debug("The watch of etcd at %s ended", self._gateway.where)
+            finally:
+                self._close_stream()
+            self._stop.wait(_PAUSE)
+        self._gateway.close()
+
+    def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _read(self) -> None:
+        client = self._gateway.client
+        client.timeout = _TIMES[0]
+        self._stream = stream = client.session.post(
+            client.get_url("/watch"),
+            json={"create_request": self._range},
+            stream=True,
+            timeout=_TIMES,
+        )
+        # None: as it arrives.
+        for line in stream.iter_lines(chunk_size=None):  # type: ignore[call-overload]
+            if self._stop.is_set():
+                return
+            result = json.loads(line).get("result", {}) if line.strip() else {}
+            if result.get("created") or result.get("canceled"):
+                # What came before was not heard.
+                self._tell(None)
+            for event in result.get("events", ()):
+                self._tell(text(event["kv"]["key"]))
