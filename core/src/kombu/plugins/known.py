@@ -36,7 +36,7 @@ KNOWN: dict[str, KnownTransport] = {
         _family("kombu-memory", "memory", "memory", written=True),
         _family("kombu-amqp", "amqp", "amqp", "amqps", "pyamqp"),
         _family("kombu-redis", "redis", "redis", "rediss", "sentinel"),
-        _family("kombu-sqs", "sqs", "sqs", "SQS"),
+        _family("kombu-sqs", "sqs", "sqs", "SQS", written=True),
         _family("kombu-mongodb", "mongodb", "mongodb"),
         _family("kombu-zookeeper", "zookeeper", "zookeeper"),
         _family("kombu-etcd", "etcd", "etcd", "etcd2"),
