@@ -34,7 +34,7 @@ class TestConnectionLoss:
             producer.publish(2, routing_key=queue.name, retry=True, timeout=5)
             assert set(broker.take(queue, 2)) == {1, 2}
 
-    def test_a_consumer_is_told_or_goes_on(self, broker: Broker, needed_server: Any) -> None:
+    def test_a_consumer_is_told_and_can_go_on(self, broker: Broker, needed_server: Any) -> None:
         queue = broker.queue()
         with Proxy(needed_server.host, needed_server.port) as proxy:
             connection = broker.connect(proxy.through(needed_server.url))
