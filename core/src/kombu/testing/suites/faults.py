@@ -131,7 +131,7 @@ class TestFaultsUnderLoad:
                 works.produce(name)
             for _ in range(_CONSUMERS):
                 works.consume()
-            wait_until(works.all_work, "each consumer gets messages", 15)
+            wait_until(works.all_work, "each consumer gets messages", 60)
             yield works, queue
 
     @promise("killed_consumers", tells=False)
