@@ -351,3 +351,25 @@ def test_a_claim_that_ran_out_unseen_is_not_acknowledged(connect: Callable[..., 
     while (again := queue.get()) is None:
         time.sleep(0.05)
     again.ack()
+
+
+def test_a_batch_is_sent_ten_at_once(connect: Callable[..., Any]) -> None:
+    called = name()
+    connection = connect()
+    queue = declared(connection, called)
+    asked: list[str] = []
+    events = connection.default_channel.sqs().meta.events
+    events.register(
+        "before-call.sqs", lambda model, **_: asked.append(model.name), unique_id="counting"
+    )
+    try:
+        producer = connection.Producer()
+        assert producer.supports_batch_publish
+        with producer.batch():
+            for number in range(25):
+                producer.publish(number, routing_key=called)
+    finally:
+        events.unregister("before-call.sqs", unique_id="counting")
+    assert asked.count("SendMessageBatch") == 3
+    assert queue.queue_declare(passive=True).message_count == 25
+    assert queue.purge() == 25

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
+from kombu.exceptions import RecoverableConnectionError
 from kombu.log import get_logger
 from kombu.transport.capabilities import UNPROMISED, Capabilities
 
@@ -166,7 +167,7 @@ def _knock(found: Clients, deadline: float) -> None:
     try:
         socket.create_connection((host, port), max(deadline - monotonic(), 0.001)).close()
     except OSError as error:
-        raise BrokerConnectionError(
+        raise RecoverableConnectionError(
             f"Amazon SQS at {host}:{port} can't be reached: {error}. Is it the right host, port "
             "and region, and does something listen there?"
         ) from error

@@ -6,11 +6,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from kombu.exceptions import ChannelError
+from kombu.exceptions import ChannelError, RecoverableConnectionError
 from kombu.transport.backend import Rejected
 
 from .batches import by_queue, cut
-from .errors import MessageTooLarge
+from .errors import MessageTooLarge, is_busy
 from .names import is_fifo
 from .wire import SEND_ARGUMENTS, encode, largest_body
 
@@ -142,7 +142,12 @@ class Sending:
         ]
 
 
-def _refusal(queue: str, failed: dict[str, Any]) -> ChannelError:
+def _refusal(queue: str, failed: dict[str, Any]) -> Exception:
+    if is_busy(str(failed.get("Code"))):
+        return RecoverableConnectionError(
+            f"Amazon SQS had no time for a message for queue {queue!r}: {failed.get('Code')}: "
+            f"{failed.get('Message', '')}. Send it again"
+        )
     return ChannelError(
         f"PRECONDITION_FAILED - Amazon SQS refuses a message for queue {queue!r}: "
         f"{failed.get('Code')}: {failed.get('Message', '')}",

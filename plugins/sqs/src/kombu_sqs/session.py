@@ -26,6 +26,9 @@ __all__ = ("SQSSession",)
 
 logger = get_logger(__name__)
 
+#: How often in a row nothing is found before a queue counts as purged.
+_EMPTY = 3
+
 
 class SQSSession:
     """A line of work with SQS.  Any thread may use it; one at a time fetches."""
@@ -85,13 +88,17 @@ class SQSSession:
     def purge(self, name: str, deadline: float) -> int:
         """Receive and delete what is ready: SQS's own purge drops what consumers hold, too."""
         self._settler.flush(deadline)
-        purged = 0
+        purged = empty = 0
         while True:
             found = self._backend.receiving.look(name, 10, deadline)
             mine = [delivery for delivery in found if self._claims.take(delivery)]
             purged += len(mine) - len(self._claims.delete(mine, deadline))
-            # An empty answer may leave some out; the size, in the long run, does not.
-            if not found and not self._queues.ready(name, deadline):
+            if found:
+                empty = 0
+                continue
+            # An empty answer may leave some out, and the size may lag behind.
+            empty += 1
+            if empty == _EMPTY or not self._queues.ready(name, deadline):
                 return purged
 
     # -- messages ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from kombu.exceptions import RecoverableConnectionError
 from kombu.log import get_logger
 from kombu.utils.deadlines import remaining
 
@@ -104,9 +105,17 @@ class Settler:
                 deadline = monotonic() + _PATIENCE
                 lost += self._claims.delete(acks, deadline)
                 lost += self._claims.give_back(givings, deadline)
+            except TimeoutError as exc:
+                # Whoever is told later waits for something else, and may take it for their own.
+                error = RecoverableConnectionError(
+                    f"{exc}. What was settled may come again when its claims end"
+                )
             except Exception as exc:
-                logger.warning("%d message(s) could not be settled", len(acks) + len(givings))
                 error = exc
+            if error is not None:
+                logger.warning(
+                    "%d message(s) could not be settled: %s", len(acks) + len(givings), error
+                )
             with self._changed:
                 self._lost += lost
                 self._error = self._error or error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,16 @@ class Store:
 
 _lock = threading.Lock()
 _stores: dict[Hashable, Store] = {}
+
+
+def _forked() -> None:
+    # What another thread of the parent held locked would stay so here.
+    global _lock
+    _lock = threading.Lock()
+    _stores.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def store(key: Hashable) -> Store:

@@ -42,6 +42,7 @@ class Transport(VirtualTransport):
     driver_type = "sqs"
     driver_name = "sqs"
     default_port = None
+    implements = VirtualTransport.implements.extend(batch_publish=True)
     #: For how long an idle channel of 5.7 waited; here the option of this name counts.
     wait_time_seconds = 0
 
