@@ -36,7 +36,7 @@ KNOWN: dict[str, KnownTransport] = {
         _family("kombu-memory", "memory", "memory", written=True),
         _family("kombu-amqp", "amqp", "amqp", "amqps", "pyamqp", "librabbitmq", written=True),
         _family("kombu-redis", "redis", "redis", "rediss", "sentinel", written=True),
-        _family("kombu-sqs", "sqs", "sqs", "SQS"),
+        _family("kombu-sqs", "sqs", "sqs", "SQS", written=True),
         _family("kombu-mongodb", "mongodb", "mongodb", written=True),
         _family("kombu-zookeeper", "zookeeper", "zookeeper", written=True),
         _family("kombu-etcd", "etcd", "etcd", "etcd2", written=True),

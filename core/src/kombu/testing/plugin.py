@@ -33,6 +33,7 @@ __all__ = (
     "broker_url",
     "capabilities",
     "figures",
+    "many",
     "needed_server",
     "run",
     "shortest_lease",
@@ -147,6 +148,15 @@ def shortest_lease() -> float:
 def shortest_time() -> float:
     """The shortest time to live and delay that the transport can do (seconds); to be overridden."""
     return 0.1
+
+
+@pytest.fixture
+def many() -> int:
+    """How many messages the tests may send that send many; to be overridden for slow brokers.
+
+    The largest sends so many, others a fifth of it.
+    """
+    return 1000
 
 
 @pytest.fixture

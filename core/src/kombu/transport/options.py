@@ -42,6 +42,9 @@ class CommonOptions:
     #: What these options belong to, for messages.
     transport: ClassVar[str] = "this"
 
+    #: Fields by what users call them, where that is no name of Python (``client-config``).
+    spelled: ClassVar[Mapping[str, str]] = {}
+
     #: How long an operation may take that was given no timeout of its own.
     operation_timeout: float = 30.0
 
@@ -84,6 +87,8 @@ T = TypeVar("T", bound=CommonOptions)
 def parse_options(cls: type[T], given: Mapping[str, Any]) -> T:
     """Make `cls` of what the user gave; an unknown name warns and names the nearest known one."""
     known = {f.name for f in fields(cls)}
+    if cls.spelled:
+        given = {cls.spelled.get(name, name): value for name, value in given.items()}
     for name in given:
         if name not in known and name not in _ELSEWHERE:
             near = difflib.get_close_matches(name, known, 1)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .base import Server, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
 __all__ = ("SQS",)
 
 
+#: What moto imports when it starts: see ``sitecustomize.py`` there.
+_ADDED = Path(__file__).parent / "moto"
+
+
 class SQS(Server):
-    """SQS and SNS in memory: a restart forgets everything."""
+    """SQS and SNS in memory: a restart forgets everything.
+
+    Its queues are changed by one request at a time: moto itself doubles and loses messages where
+    several come at once.
+    """
 
     name = "moto's SQS and SNS"
     program = "moto_server"
@@ -26,6 +35,11 @@ class SQS(Server):
     def command(self, program: Path) -> Sequence[str]:
         """The command that runs it."""
         return [str(program), "-H", self.host, "-p", str(self.port)]
+
+    def environ(self) -> Mapping[str, str]:
+        """Where Python finds what makes it do one thing at a time."""
+        given = os.environ.get("PYTHONPATH")
+        return {"PYTHONPATH": f"{_ADDED}{os.pathsep}{given}" if given else str(_ADDED)}
 
     def answers(self) -> bool:
         """Whether it serves its page."""

@@ -45,14 +45,14 @@ class TestDelivery:
         two.quiet()
         assert sorted(one.bodies + two.bodies) == [1, 2]
 
-    def test_many_messages_come_once_each(self, broker: Broker) -> None:
-        queue = broker.queue()
-        broker.send(queue, *range(200))
+    def test_many_messages_come_once_each(self, broker: Broker, many: int) -> None:
+        queue, numbers = broker.queue(), list(range(many // 5))
+        broker.send(queue, *numbers)
         inbox = Inbox(broker.connect(), queue)
-        for message in inbox.wait(200):
+        for message in inbox.wait(len(numbers)):
             message.ack()
         inbox.quiet()
-        assert sorted(inbox.bodies) == list(range(200))
+        assert sorted(inbox.bodies) == numbers
 
     def test_a_batch_is_stored_to_its_last_message(self, broker: Broker) -> None:
         queue = broker.queue()

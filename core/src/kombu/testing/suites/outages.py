@@ -49,6 +49,7 @@ class TestConnectionLoss:
                 inbox = Inbox(connection, queue)
             broker.send(queue, "after")
             inbox.wait(1)
+            assert inbox.bodies == ["after"]
 
     def test_a_refused_connection_is_an_error_of_its_kind(
         self, broker: Broker, needed_server: Any

@@ -57,14 +57,14 @@ class TestProcesses:
         broker.holds_all(queue, range(10))
 
     @pytest.mark.parametrize("number", [2, 8])
-    def test_processes_share_the_work(self, broker: Broker, number: int) -> None:
-        queue = broker.queue()
-        broker.send(queue, *range(200))
-        with clients(broker, number, queue, 200) as children:
+    def test_processes_share_the_work(self, broker: Broker, number: int, many: int) -> None:
+        queue, numbers = broker.queue(), list(range(many // 5))
+        broker.send(queue, *numbers)
+        with clients(broker, number, queue, len(numbers)) as children:
             for child in children:
                 assert child.wait() == 0, child.output
             done = sorted(n for child in children for n in numbers_of(child))
-        assert done == list(range(200))
+        assert done == numbers
         broker.quiet(queue)
 
 

@@ -33,23 +33,23 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
 class TestThreads:
     """Connections of threads, and a pool that they share."""
 
-    def test_sixteen_threads_lose_and_double_nothing(self, broker: Broker) -> None:
-        queue = broker.queue()
+    def test_sixteen_threads_lose_and_double_nothing(self, broker: Broker, many: int) -> None:
+        queue, each = broker.queue(), many // 16 + 1
 
         def send(thread: int) -> None:
             with broker.connect().Producer() as producer:
-                for number in range(63):
+                for number in range(each):
                     producer.publish([thread, number], routing_key=queue.name)
 
         at_once([partial(send, thread) for thread in range(16)])
         inbox = Inbox(broker.connect(), queue)
-        inbox.wait(16 * 63, within=60)
+        inbox.wait(16 * each, within=60)
         inbox.quiet()
-        assert sorted(inbox.bodies) == [[t, n] for t in range(16) for n in range(63)]
+        assert sorted(inbox.bodies) == [[t, n] for t in range(16) for n in range(each)]
 
-    def test_consumers_in_threads_share_the_work(self, broker: Broker) -> None:
-        queue = broker.queue()
-        broker.send(queue, *range(200))
+    def test_consumers_in_threads_share_the_work(self, broker: Broker, many: int) -> None:
+        queue, numbers = broker.queue(), list(range(many // 5))
+        broker.send(queue, *numbers)
 
         def work() -> list[int]:
             got: list[int] = []
@@ -60,7 +60,7 @@ class TestThreads:
             return got
 
         parts = at_once([work] * 4)
-        assert sorted(number for part in parts for number in part) == list(range(200))
+        assert sorted(number for part in parts for number in part) == numbers
 
     def test_a_pool_is_for_all_threads(self, broker: Broker) -> None:
         queue = broker.queue()
