@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.guaranteed import flags, guaranteed
 from kombu.testing.kit import flag_of
 from kombu.testing.suites import *  # noqa: F403
 
@@ -51,3 +52,7 @@ def shortest_lease() -> float:
 )
 def test_the_filesystem_says_yes(capabilities: Capabilities, name: str) -> None:
     assert flag_of(capabilities, [name]) is True
+
+
+def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
+    assert guaranteed("filesystem") == flags(capabilities)

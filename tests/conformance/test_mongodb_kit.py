@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conformance.guaranteed import flags, guaranteed
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import flag_of
 from kombu.testing.servers import MongoDB
@@ -57,3 +58,7 @@ def shortest_lease() -> float:
 )
 def test_mongodb_says_yes(capabilities: Capabilities, name: str) -> None:
     assert flag_of(capabilities, [name]) is True
+
+
+def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
+    assert guaranteed("mongodb") == flags(capabilities)

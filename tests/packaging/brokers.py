@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from kombu.testing.servers import Server
+from kombu.testing.servers import SQS, Etcd, MongoDB, RabbitMQ, Redis, Server, ZooKeeper
 
 
 class Plugin(NamedTuple):
@@ -31,4 +30,12 @@ class Plugin(NamedTuple):
 
 
 #: Every plugin but memory, which needs nothing.
-PLUGINS: tuple[Plugin, ...] = ()
+PLUGINS = (
+    Plugin("amqp", RabbitMQ, drivers=("amqp",)),
+    Plugin("redis", Redis, drivers=("redis",)),
+    Plugin("sqs", SQS, drivers=("boto3",)),
+    Plugin("mongodb", MongoDB, drivers=("pymongo",)),
+    Plugin("zookeeper", ZooKeeper, drivers=("kazoo",)),
+    Plugin("etcd", Etcd, drivers=("etcd3gw",)),
+    Plugin("filesystem"),
+)
