@@ -150,10 +150,12 @@ def test_heartbeats_are_on_by_default(broker: Broker) -> None:
     assert connection.get_heartbeat_interval() == 60
 
 
-def test_heartbeats_can_be_turned_off(broker: Broker) -> None:
-    connection = broker.connect(heartbeat=0)
-    connection.connect()
-    assert connection.get_heartbeat_interval() == 0
+@pytest.mark.parametrize("by_option", [True, False])
+def test_heartbeats_can_be_turned_off(broker: Broker, by_option: bool) -> None:
+    off = broker.connect(heartbeat=0) if by_option else Connection(broker.url, heartbeat=0)
+    with off.clone() as connection:
+        connection.connect()
+        assert connection.get_heartbeat_interval() == 0
 
 
 def test_a_callback_of_many_heartbeats_keeps_the_connection(broker: Broker) -> None:

@@ -44,7 +44,7 @@ class Connection(Parameters, Factories, Questions):
         transport_options: Options of the transport.
         login_method: SASL mechanism.
         uri_prefix: What stands before the ``+`` of a URL with two schemes.
-        heartbeat: Seconds between heartbeats, 0 for the transport's default.
+        heartbeat: Seconds between heartbeats, 0 for none, `None` for the transport's default.
         failover_strategy: In which order several hosts are tried: ``"round-robin"``,
             ``"shuffle"``, or a callable from hosts to an endless iterator.
         alternates: Further hosts.

@@ -31,7 +31,7 @@ class Parameters:
     ssl: Any = None
     login_method: str | None = None
     connect_timeout: float | None = 5
-    heartbeat: float = 0
+    heartbeat: float | None = None
     transport_options: Any = None
     uri_prefix: str | None = None
     #: In which order several hosts are tried.
@@ -54,7 +54,7 @@ class Parameters:
         transport_options: dict[str, Any] | None = None,
         login_method: str | None = None,
         uri_prefix: str | None = None,
-        heartbeat: float = 0,
+        heartbeat: float | None = None,
         failover_strategy: Any = "round-robin",
         alternates: list[str] | None = None,
         credential_provider: Any = None,
@@ -114,7 +114,8 @@ class Parameters:
         )
         self.login_method = params.login_method
         self.uri_prefix = params.uri_prefix
-        self.heartbeat = float(params.heartbeat or 0)
+        beat = params.heartbeat
+        self.heartbeat = None if beat is None else float(beat)
         self.credential_provider = params.credential_provider
 
     # -- description -------------------------------------------------------------------------

@@ -30,7 +30,7 @@ class ConnectionParams(NamedTuple):
     login_method: str | None = None
     #: What stands before the ``+`` of a URL with two schemes.
     uri_prefix: str | None = None
-    heartbeat: float = 0
+    heartbeat: float | None = None
     failover_strategy: Any = "round-robin"
     alternates: list[str] | None = None
     credential_provider: Any = None

@@ -96,7 +96,7 @@ class Transport(base.Transport):
         port = client.port or defaults["port"]
         heartbeat = options.heartbeat
         if heartbeat is None:
-            heartbeat = client.heartbeat or HEARTBEAT
+            heartbeat = HEARTBEAT if client.heartbeat is None else client.heartbeat
         arguments = {
             "host": f"[{hostname}]:{port}" if ":" in hostname else f"{hostname}:{port}",
             "userid": client.userid or defaults["userid"],
