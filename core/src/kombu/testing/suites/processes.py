@@ -18,6 +18,9 @@ __all__ = ("TestKilledProcesses", "TestProcesses")
 
 _CLIENT = "kombu.testing.kit.client"
 
+#: How long a client may take (seconds): eight interpreters start slowly on a busy machine.
+_PATIENCE = 90.0
+
 
 def client(broker: Broker, action: str, queue: Any, count: int = 0, **options: Any) -> Child:
     """Start a client in a process of its own; see `kombu.testing.kit.client`."""
@@ -53,7 +56,7 @@ class TestProcesses:
     def test_what_one_process_sends_another_gets(self, broker: Broker) -> None:
         queue = broker.queue()
         with client(broker, "send", queue, 10) as child:
-            assert child.wait() == 0, child.output
+            assert child.wait(_PATIENCE) == 0, child.output
         broker.holds_all(queue, range(10))
 
     @pytest.mark.parametrize("number", [2, 8])
@@ -62,7 +65,7 @@ class TestProcesses:
         broker.send(queue, *numbers)
         with clients(broker, number, queue, len(numbers)) as children:
             for child in children:
-                assert child.wait() == 0, child.output
+                assert child.wait(_PATIENCE) == 0, child.output
             done = sorted(n for child in children for n in numbers_of(child))
         assert done == numbers
         broker.quiet(queue)
