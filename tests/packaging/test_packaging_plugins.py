@@ -90,14 +90,14 @@ def test_a_server_that_is_not_there_is_named(
         connection = Connection({url!r})
         try:
             with connection.Producer() as producer:
-                producer.publish("m", routing_key="q", timeout=3)
+                producer.publish("m", routing_key="q", timeout=5)
         except connection.connection_errors + (OperationalError,) as error:
             print(type(error).__mro__)
             print(error)
         """
     began = time.monotonic()
     printed = alone(plugin.extra).run(code)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "127.0.0.1" in printed
     assert str(port) in printed
 

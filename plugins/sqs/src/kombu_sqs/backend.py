@@ -105,7 +105,9 @@ class SQSBackend:
             TimeoutError: It can't be told by the deadline.
         """
         what = "connecting to Amazon SQS"
-        found = start(lambda: clients(self.account)).wait(deadline, what)
+        where = self.account.endpoint or f"the region {self.account.region}"
+        making = f"{what} at {where}: making boto3's client"
+        found = start(lambda: clients(self.account)).wait(deadline, making)
         start(lambda: _knock(found, deadline)).wait(deadline, f"{what} at {found.endpoint}")
         return SQSSession(self)
 
