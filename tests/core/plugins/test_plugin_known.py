@@ -45,10 +45,8 @@ def test_a_written_plugin_that_is_missing_comes_with_its_command() -> None:
 def test_an_unwritten_plugin_says_so_and_what_there_is() -> None:
     text = str(transport_not_found("amqp", []))
     assert "kombu-amqp, which the extra kombu[amqp] will install, is not written yet." in text
-    assert (
-        'No transport is installed. Written so far: memory (pip install "kombu[memory]>=6").'
-        in text
-    )
+    assert "No transport is installed. Written so far: " in text
+    assert 'memory (pip install "kombu[memory]>=6")' in text
     assert "Installed transports: memory." in str(transport_not_found("redis+socket", ["memory"]))
 
 
