@@ -132,10 +132,10 @@ def test_the_default_is_a_local_amqp_broker() -> None:
 
 
 def test_a_missing_transport_is_told_when_it_is_needed() -> None:
-    connection = Connection("mongodb://host")
-    assert "mongodb://host" in repr(connection)
+    connection = Connection("gcpubsub://host")
+    assert "gcpubsub://host" in repr(connection)
     for use in (connection.connect, lambda: connection.default_channel, connection.channel):
-        with pytest.raises(PluginNotFound, match=r"kombu\[mongodb\]"):
+        with pytest.raises(PluginNotFound, match=r"kombu\[gcpubsub\]"):
             use()
     with pytest.raises(PluginNotFound, match="Did you mean 'memory'"):
         Connection("memroy://").connect()
