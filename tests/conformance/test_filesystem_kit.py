@@ -29,6 +29,11 @@ def shortest_lease() -> float:
     return 0.5
 
 
+@pytest.fixture
+def shortest_time() -> float:
+    return 0.3
+
+
 @pytest.mark.parametrize(
     "name",
     [

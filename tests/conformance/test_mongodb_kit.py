@@ -35,6 +35,12 @@ def shortest_lease() -> float:
     return 1.0
 
 
+@pytest.fixture
+def shortest_time() -> float:
+    # The stand-in is slow: a consumer that shows that it lives needs some time for that.
+    return 1.0
+
+
 @pytest.mark.parametrize(
     "name",
     [

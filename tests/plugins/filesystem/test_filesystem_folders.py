@@ -280,3 +280,29 @@ def test_a_delayed_message_is_promoted_by_another_process_in_time(tmp_path: Path
         inbox.wait(1)
         assert 0.2 < time.monotonic() - began < 0.8
         wait_until(lambda: not any((tmp_path / "messages/.kombu/delayed").iterdir()), "", 1)
+
+
+def test_threads_that_begin_at_once_have_one_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    owner = kombu_filesystem.folder.Owner
+
+    def slow(folder: Path) -> Any:
+        time.sleep(0.05)
+        made.append(owner(folder))
+        return made[-1]
+
+    monkeypatch.setattr(kombu_filesystem.folder, "Owner", slow)
+    folder = kombu_filesystem.folder.Folder(tmp_path, sync=False)
+    folder.create()
+    threads = [threading.Thread(target=lambda: folder.write(b"x")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert len(list(folder.owner.path.iterdir())) == 4
+    for path in folder.owner.path.iterdir():
+        path.unlink()
+    folder.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import time
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,8 @@ class Folder:
         self.unreadable = hidden / "unreadable"
         self.owners = hidden / "owners"
         self._owner: Owner | None = None
-        self._temporary = 0
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
 
     def create(self) -> None:
         """Make the folder and its parts; raises `OSError` where that can't be."""
@@ -56,9 +58,12 @@ class Folder:
     @property
     def owner(self) -> Owner:
         """The folder for what this connection claims (made when it is needed first)."""
-        if self._owner is None:
-            self._owner = Owner(self.owners)
-        return self._owner
+        owner = self._owner
+        if owner is None:
+            # One only: what another one has would be taken for a dead process's.
+            with self._lock:
+                owner = self._owner = self._owner or Owner(self.owners)
+        return owner
 
     def close(self) -> None:
         """Remove the owner's folder."""
@@ -69,6 +74,7 @@ class Folder:
     def forked(self) -> None:
         """In the child of a fork: what is owned is the parent's."""
         owner, self._owner = self._owner, None
+        self._lock = threading.Lock()
         if owner is not None:
             owner.forked()
 
@@ -86,9 +92,8 @@ class Folder:
 
     def write(self, content: bytes) -> Path:
         """Write a file that has no name yet which anybody looks for."""
-        self._temporary += 1
         # Whoever dies while writing leaves it in a folder that others clear.
-        path = self.owner.path / f"new-{time.monotonic_ns()}-{self._temporary}"
+        path = self.owner.path / f"new-{next(self._numbers)}"
         try:
             write_file(path, content, self._sync)
         except OSError:

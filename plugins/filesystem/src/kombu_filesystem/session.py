@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import threading
 import time
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from kombu.exceptions import ChannelError, DecodeError, PublishRefused
+from kombu.exceptions import DecodeError
 from kombu.log import get_logger
-from kombu.transport.backend import Delivery, QueueSpec, Rejected, Wants
-from kombu.virtual.envelope import from_wire, to_wire
+from kombu.transport.backend import Delivery, Wants
+from kombu.virtual.envelope import from_wire
 
-from .listing import Listing, expired, look, ready
+from .listing import Listing, expired, look
 from .names import Name, parse, to_file
-from .placing import next_position, rank_of, unique
+from .queues import Queues
+from .sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from kombu.envelope import Envelope
-    from kombu.transport.backend import Binding, Release
+    from kombu.transport.backend import Binding, QueueSpec, Rejected, Release
 
     from .backend import FilesystemBackend
     from .bells import Bells
@@ -46,9 +45,6 @@ _AGAIN = 10
 #: For how long (seconds) a file of 5.7's that can't be read may be one that it is just writing.
 _BEING_WRITTEN = 5.0
 
-#: What the system says where there is no room.
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
 
 class FilesystemSession:
     """Works with the messages in a folder; any thread may use it, also several at once.
@@ -68,6 +64,8 @@ class FilesystemSession:
         #: Tells when there are dead letters to forward.
         self.schedule = backend.upkeep.schedule
         self._bells_in, self._bells_out = bells_in, bells_out
+        self._queues = Queues(backend)
+        self._sending = Sending(backend)
         self._bell = threading.Event()
         self._belled = False
         self._interrupted = False
@@ -82,116 +80,33 @@ class FilesystemSession:
         #: When something was last delayed, or died, as far as that was looked at.
         self._parts: tuple[int, ...] | None = None
 
-    # -- queues ------------------------------------------------------------------------------
+    # -- queues and sending ------------------------------------------------------------------
 
     def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
         """Make the queue unless it is there."""
-        mapped = to_file(spec.name)
-        self._drop_unused(mapped, deadline)
-        standing = self._specs.declare(spec, deadline)
-        if standing.dead_letters:
-            self._upkeep.forget_left()
-        self._specs.used(mapped)
-        return standing, self.size(spec.name, deadline)
+        return self._queues.declare(spec, deadline)
 
     def find_queue(self, name: str, deadline: float) -> tuple[QueueSpec, int] | None:
         """The queue as it stands."""
-        mapped = to_file(name)
-        self._drop_unused(mapped, deadline)
-        spec = self._specs.find(mapped)
-        count = self.size(name, deadline)
-        if spec is None and count:
-            # 5.7 kept no queues, only their messages.
-            spec = self._specs.existing(name, mapped, deadline)
-        return None if spec is None else (spec, count)
+        return self._queues.find(name, deadline)
 
     def delete_queue(self, name: str, deadline: float, *, if_empty: bool = False) -> int | None:
         """Delete the queue with its messages and with the bindings to it."""
-        if if_empty and self.size(name, deadline):
-            return None
-        mapped = to_file(name)
-        self._specs.delete(mapped)
-        self._backend.bindings.forget_queue(name, deadline)
-        for folder in (self._inbox.delayed, self._inbox.dead):
-            for file in os.listdir(folder):
-                found = parse(file.rpartition("~")[2])
-                if found is not None and found.queue == mapped:
-                    _unlink(folder / file)
-        return self.purge(name, deadline)
+        return self._queues.delete(name, deadline, if_empty=if_empty)
 
     def size(self, name: str, deadline: float) -> int:
         """Number of ready messages."""
-        self._upkeep.run_if_due(deadline)
-        return len(ready(self._inbox.path, to_file(name)))
+        return self._queues.size(name, deadline)
 
     def purge(self, name: str, deadline: float) -> int:
         """Drop the ready messages."""
-        self._upkeep.run_if_due(deadline)
-        names = ready(self._inbox.path, to_file(name))
-        return sum(_unlink(self._inbox.path / found.file) for found in names)
-
-    def _drop_unused(self, mapped: str, deadline: float) -> None:
-        """Delete a queue that nobody used for as long as its declaration says."""
-        if not self._specs.unused(mapped):
-            return
-        spec = self._specs.find(mapped)
-        if spec is not None and not self._is_claimed(mapped):
-            self.delete_queue(spec.name, deadline)
-
-    def _is_claimed(self, mapped: str) -> bool:
-        suffix = f".{mapped}.msg"
-        return any(
-            name.endswith(suffix) for _, _, names in os.walk(self._inbox.owners) for name in names
-        )
-
-    # -- sending -----------------------------------------------------------------------------
+        return self._queues.purge(name, deadline)
 
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         """Write each envelope; a queue that is not there is made."""
-        refused: list[Rejected] = []
-        written: list[tuple[int, Path, Name, QueueSpec, Envelope]] = []
-        contents: dict[int, bytes] = {}
-        folder = self._backend.outbox
-        for index, (queue, envelope) in enumerate(items):
-            mapped = to_file(queue)
-            spec = self._specs.existing(queue, mapped, deadline)
-            content = contents.get(id(envelope))
-            if content is None:
-                content = contents[id(envelope)] = to_wire(envelope, unique())
-            try:
-                path = folder.write(content)
-            except OSError as exc:
-                if exc.errno not in _NO_ROOM:
-                    raise
-                refused.append(Rejected(index, _no_room(queue, folder.path, exc)))
-                continue
-            written.append((index, path, self._name_of(envelope, mapped, spec), spec, envelope))
-        for index, path, name, spec, envelope in written:
-            if envelope.not_before is not None:
-                self._backend.sending.delay(path, name, envelope.not_before)
-                self._upkeep.at(envelope.not_before)
-                continue
-            try:
-                self._backend.sending.place(path, name, spec, deadline, refuse=True)
-            except PublishRefused as exc:
-                refused.append(Rejected(index, exc))
-        if written:
-            folder.sync([folder.path, folder.delayed] if _any_delayed(written) else [folder.path])
-            self._bells_out.ring()
+        refused = self._sending.put(items, deadline)
+        self._bells_out.ring()
         return refused
-
-    def _name_of(self, envelope: Envelope, mapped: str, spec: QueueSpec) -> Name:
-        expires = envelope.expires_at
-        if spec.message_ttl is not None:
-            ends = (envelope.not_before or time.time()) + spec.message_ttl
-            expires = ends if expires is None else min(expires, ends)
-        if expires is not None:
-            self._upkeep.at(expires)
-        body = envelope.body
-        size = len(body.encode()) if isinstance(body, str) else len(body)
-        rank = rank_of(envelope.priority, spec)
-        position = next_position()
-        return Name(mapped, rank, position, envelope.count, expires, None, size, unique())
 
     # -- receiving ---------------------------------------------------------------------------
 
@@ -390,18 +305,6 @@ class FilesystemSession:
         self._listing = None
 
 
-def _any_delayed(written: Sequence[tuple[int, Path, Name, QueueSpec, Envelope]]) -> bool:
-    return any(envelope.not_before is not None for *_, envelope in written)
-
-
-def _unlink(path: Path) -> bool:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def _being_written(path: Path) -> bool:
     """Whether kombu 5.7 may be about to write a file: it does so where everybody sees it."""
     try:
@@ -413,13 +316,3 @@ def _being_written(path: Path) -> bool:
     except DecodeError:
         return True
     return False
-
-
-def _no_room(queue: str, folder: Path, error: OSError) -> ChannelError:
-    return ChannelError(
-        f"RESOURCE_ERROR - a message for queue {queue!r} was not stored in {folder}: "
-        f"{error.strerror}. Make room, or work off what is there, and publish again",
-        (60, 40),
-        "Basic.publish",
-        506,
-    )

@@ -98,30 +98,36 @@ class Claims:
                     # It is done by now, or never.
                     self._unanswered.pop(token, None)
         while (left := wanted - len(taken)) > 0:
-            update, token = self._claimed(queue)
-            claim = self._unanswered[token] = _Unanswered(queue, monotonic() + _ANSWERED)
+            before = len(taken)
             if left >= _BATCH and not contested:
                 ids = self._first(queue, left)
-                if ids:
-                    # Others may have claimed some of them: these are not in the queue any more.
-                    which = {"_id": {"$in": ids}, "queue": queue}
-                    self._server.messages.update_many(which, update)
-                found = self._take_over(token, claim, taken) if ids else 0
-                self._unanswered.pop(token, None)
-                if found or not ids:
-                    return  # few are enough, and there may be no more
-                # Others were quicker with all of them: one at a time somebody always gets one.
-                contested = True
+                if not ids:
+                    return
+                update, token, claim = self._announce(queue)
+                # Others may have claimed some of them: these are not in the queue any more.
+                which = {"_id": {"$in": ids}, "queue": queue}
+                self._server.messages.update_many(which, update)
+                # Where others were quicker with all of them: one at a time somebody always gets
+                # one, of which nobody else has to be told that it is gone.
+                contested = not self._take_over(token, claim, taken)
             else:
+                update, token, claim = self._announce(queue)
                 one = self._server.messages.find_one_and_update(
                     {"queue": queue}, update, sort=IN_ORDER
                 )
-                self._unanswered.pop(token, None)
                 if one is None:
+                    self._unanswered.pop(token, None)
                     return
                 self._hand_out([one], queue, token, update["$set"]["due"], taken)
-                if contested:
-                    return
+            self._unanswered.pop(token, None)
+            if len(taken) > before and (contested or left >= _BATCH):
+                return  # few are enough
+
+    def _announce(self, queue: str) -> tuple[dict[str, Any], str, _Unanswered]:
+        """Note a claim before the server is asked for it."""
+        update, token = self._claimed(queue)
+        claim = self._unanswered[token] = _Unanswered(queue, monotonic() + _ANSWERED)
+        return update, token, claim
 
     def _first(self, queue: str, count: int) -> list[Any]:
         ready = self._server.messages.find({"queue": queue}, {"_id": 1})
