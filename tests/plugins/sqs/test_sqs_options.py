@@ -373,3 +373,15 @@ def test_a_batch_is_sent_ten_at_once(connect: Callable[..., Any]) -> None:
     assert asked.count("SendMessageBatch") == 3
     assert queue.queue_declare(passive=True).message_count == 25
     assert queue.purge() == 25
+
+
+def test_a_queue_that_is_set_to_less_takes_less(connect: Callable[..., Any]) -> None:
+    called = name()
+    connection = connect(**{"sqs-creation-attributes": {"MaximumMessageSize": 2048}})
+    queue = declared(connection, called)
+    # The first declaration has created it, this one has asked it.
+    queue.declare()
+    with pytest.raises(MessageTooLarge, match="takes 2048"):
+        connection.Producer().publish("x" * 2000, routing_key=called)
+    connection.Producer().publish("x" * 500, routing_key=called)
+    queue.get().ack()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ("Queues",)
 
 _READY = "ApproximateNumberOfMessages"
+_LARGEST = "MaximumMessageSize"
 
 
 class Queues:
@@ -121,8 +122,13 @@ class Queues:
 
     def ready(self, name: str, deadline: float) -> int | None:
         """About how many messages are ready, `None` where there is no such queue."""
-        answer = self.ask(name, "get_queue_attributes", deadline, AttributeNames=[_READY])
-        return None if answer is None else int(answer["Attributes"][_READY])
+        answer = self.ask(name, "get_queue_attributes", deadline, AttributeNames=[_READY, _LARGEST])
+        if answer is None:
+            return None
+        attributes = answer["Attributes"]
+        if _LARGEST in attributes:
+            self._store.limits[name] = int(attributes[_LARGEST])
+        return int(attributes[_READY])
 
     def delete(self, name: str, deadline: float) -> None:
         """Delete a queue; one that is predefined stays, as it is somebody else's."""

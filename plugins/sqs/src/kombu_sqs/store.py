@@ -27,6 +27,8 @@ class Store:
         self.urls: dict[str, str] = {}
         #: What queues were declared with in this process.
         self.specs: dict[str, QueueSpec] = {}
+        #: The largest texts that queues take (bytes), as far as they were asked.
+        self.limits: dict[str, int] = {}
         #: Exchanges and bindings.
         self.declarations = Declarations(new_table)
         self.clock = ServerClock()
@@ -34,6 +36,7 @@ class Store:
     def forget(self, name: str) -> None:
         """The queue is no more."""
         self.urls.pop(name, None)
+        self.limits.pop(name, None)
         self.specs.pop(name, None)
 
 

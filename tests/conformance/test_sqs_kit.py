@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.guaranteed import flags, guaranteed
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import flag_of
 from kombu.testing.servers import SQS
@@ -63,3 +64,7 @@ def many() -> int:
 )
 def test_sqs_says_yes(capabilities: Capabilities, name: str) -> None:
     assert flag_of(capabilities, [name]) is True
+
+
+def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
+    assert guaranteed("sqs") == flags(capabilities)
