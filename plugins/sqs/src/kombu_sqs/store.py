@@ -29,6 +29,8 @@ class Store:
         self.specs: dict[str, QueueSpec] = {}
         #: The largest texts that queues take (bytes), as far as they were asked.
         self.limits: dict[str, int] = {}
+        #: Whether queues have a redrive policy, and when they were asked (`time.monotonic`).
+        self.redriven: dict[str, tuple[bool, float]] = {}
         #: Exchanges and bindings.
         self.declarations = Declarations(new_table)
         self.clock = ServerClock()
@@ -37,6 +39,7 @@ class Store:
         """The queue is no more."""
         self.urls.pop(name, None)
         self.limits.pop(name, None)
+        self.redriven.pop(name, None)
         self.specs.pop(name, None)
 
 
