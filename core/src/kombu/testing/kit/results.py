@@ -55,6 +55,9 @@ class Results:
                 _add(kept["failed"], test)
             elif report.skipped and not hasattr(report, "wasxfail"):
                 kept["skipped"][test] = _reason(report)
+            elif report.skipped and kept["flag"] is True:
+                # It is about another promise, too, which is not made.
+                kept["skipped"][test] = report.wasxfail
             elif report.skipped:
                 _add(kept["failed"], test)
             else:
