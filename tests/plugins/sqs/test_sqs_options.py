@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pickle
+import subprocess
+import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -373,3 +376,60 @@ def test_a_batch_is_sent_ten_at_once(connect: Callable[..., Any]) -> None:
     assert asked.count("SendMessageBatch") == 3
     assert queue.queue_declare(passive=True).message_count == 25
     assert queue.purge() == 25
+
+
+def test_a_queue_that_is_set_to_less_takes_less(connect: Callable[..., Any]) -> None:
+    called = name()
+    connection = connect(**{"sqs-creation-attributes": {"MaximumMessageSize": 2048}})
+    queue = declared(connection, called)
+    # The first declaration has created it, this one has asked it.
+    queue.declare()
+    with pytest.raises(MessageTooLarge, match="takes 2048"):
+        connection.Producer().publish("x" * 2000, routing_key=called)
+    connection.Producer().publish("x" * 500, routing_key=called)
+    queue.get().ack()
+
+
+def test_without_its_driver_the_error_names_the_extra() -> None:
+    program = """if True:
+        import sys
+        sys.modules["botocore"] = sys.modules["boto3"] = None
+        from kombu import Connection
+        try:
+            Connection("sqs://a:b@127.0.0.1:1").connect()
+        except ImportError as error:
+            print(type(error).__name__, error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("PluginLoadError"), done.stdout + done.stderr
+    assert "kombu[sqs]" in done.stdout
+    assert "botocore" in done.stdout
+
+
+def test_what_is_rejected_is_left_to_a_redrive_policy(connect: Callable[..., Any]) -> None:
+    called, graves = name(), name()
+    connection = connect(lease=1)
+    dead = declared(connection, graves)
+    queue = declared(connection, called)
+    connection.default_channel.sqs().set_queue_attributes(
+        QueueUrl=url_of(connection, called),
+        Attributes={
+            "RedrivePolicy": json.dumps(
+                {
+                    "deadLetterTargetArn": attributes_of(connection, graves)["QueueArn"],
+                    "maxReceiveCount": 1,
+                }
+            )
+        },
+    )
+    connection.Producer().publish("m", routing_key=called)
+    queue.get().reject()
+    began = time.monotonic()
+    while (message := dead.get()) is None:
+        assert queue.get() is None
+        assert time.monotonic() - began < 10
+        time.sleep(0.1)
+    assert message.payload == "m"
+    message.ack()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kombu.utils.deadlines import within
 from kombu.virtual import Channel as VirtualChannel
+from kombu.virtual.deadletter import dead_letters
 
 from .clients import DEFAULT_REGION, clients
 from .names import TABLE, entity_name, sqs_name
@@ -24,6 +26,34 @@ class Channel(VirtualChannel, native=True):
     default_visibility_timeout = 1800
     default_wait_time_seconds = 10
     domain_format = "kombu%(vhost)s"
+
+    #: For how long it is known whether a queue has a redrive policy (seconds).
+    redrive_policy_cache_ttl = 300
+
+    def basic_reject(
+        self, delivery_tag: int, requeue: bool = False, *, timeout: float | None = None
+    ) -> None:
+        """Refuse a delivery: requeue it, or drop it.
+
+        What is dropped from a queue with a redrive policy comes again when a claim would end, as
+        in 5.7, and SQS moves it in the end, unless the queue names a dead-letter exchange.
+        """
+        if not requeue and (delivery := self._ledger.get(delivery_tag)) is not None:
+            with within(timeout):
+                if self._is_redriven(delivery.queue):
+                    self.basic_requeue(delivery_tag, delay=self._options.claim)
+                    return
+        super().basic_reject(delivery_tag, requeue, timeout=timeout)
+
+    def _is_redriven(self, queue: str) -> bool:
+        transport = self.connection
+        spec = transport.backend.store.specs.get(queue)
+        if spec is not None and dead_letters(spec.arguments) is not None:
+            return False
+        found: bool = transport.backend.queues.redrives(
+            queue, transport.deadline(), self.redrive_policy_cache_ttl
+        )
+        return found
 
     def entity_name(self, name: str, table: Mapping[int, int] = TABLE) -> str:
         """The name of a queue with its punctuation replaced, as kombu 5.7 does it."""

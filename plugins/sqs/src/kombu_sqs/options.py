@@ -86,9 +86,9 @@ class SQSOptions(LeaseOptions):
     fetch_message_attributes: Any = None
     #: Whether messages are base64 as a whole, as 5.7's readers and writers have it.
     sqs_base64_encoding: bool = True
-    #: The largest text that the queues take, in bytes.  Amazon took 256 KiB until August 2025 and
-    #: takes 1 MiB since; queues may be set to less.
-    max_message_bytes: int = 262_144
+    #: The largest text, and batch of texts, that the server takes, in bytes.  Amazon took 256 KiB
+    #: until August 2025 and takes 1 MiB since; a queue that is set to less says so.
+    max_message_bytes: int = 1_048_576
 
     def __post_init__(self) -> None:
         if self.lease is not None and not 1 <= self.lease <= LONGEST_LEASE:

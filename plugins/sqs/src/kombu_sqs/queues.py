@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .api import ask
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ("Queues",)
 
 _READY = "ApproximateNumberOfMessages"
+_LARGEST = "MaximumMessageSize"
+_REDRIVE = "RedrivePolicy"
 
 
 class Queues:
@@ -121,8 +124,23 @@ class Queues:
 
     def ready(self, name: str, deadline: float) -> int | None:
         """About how many messages are ready, `None` where there is no such queue."""
-        answer = self.ask(name, "get_queue_attributes", deadline, AttributeNames=[_READY])
-        return None if answer is None else int(answer["Attributes"][_READY])
+        answer = self.ask(name, "get_queue_attributes", deadline, AttributeNames=[_READY, _LARGEST])
+        if answer is None:
+            return None
+        attributes = answer["Attributes"]
+        if _LARGEST in attributes:
+            self._store.limits[name] = int(attributes[_LARGEST])
+        return int(attributes[_READY])
+
+    def redrives(self, name: str, deadline: float, lasting: float) -> bool:
+        """Whether SQS moves what a queue handed out too often; asked again after some seconds."""
+        known, at = self._store.redriven.get(name, (False, -lasting))
+        if monotonic() - at < lasting:
+            return known
+        answer = self.ask(name, "get_queue_attributes", deadline, AttributeNames=[_REDRIVE])
+        found = bool((answer or {}).get("Attributes", {}).get(_REDRIVE))
+        self._store.redriven[name] = found, monotonic()
+        return found
 
     def delete(self, name: str, deadline: float) -> None:
         """Delete a queue; one that is predefined stays, as it is somebody else's."""

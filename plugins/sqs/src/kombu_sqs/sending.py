@@ -12,7 +12,7 @@ from kombu.transport.backend import Rejected
 from .batches import by_queue, cut
 from .errors import MessageTooLarge, is_busy
 from .names import is_fifo
-from .wire import SEND_ARGUMENTS, encode, largest_body
+from .wire import SEND_ARGUMENTS, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +53,6 @@ class Sending:
         self._queues = queues
         self._limit = options.max_message_bytes
         self._in_base64 = options.sqs_base64_encoding
-        self._largest = largest_body(self._limit, self._in_base64)
         self._store = store
         self._now = now
 
@@ -79,8 +78,10 @@ class Sending:
         envelope: Envelope,
         texts: dict[tuple[int, float | None], Text],
     ) -> _Entry:
-        if len(envelope.body) > self._largest:
-            raise MessageTooLarge(queue, len(envelope.body) * 16 // 9, self._limit)
+        limit = min(self._limit, self._store.limits.get(queue, self._limit))
+        # Not even encoded.
+        if len(envelope.body) > limit:
+            raise MessageTooLarge(queue, len(envelope.body), limit)
         expires_at = self._expires_at(queue, envelope)
         key = id(envelope), expires_at
         text = texts.get(key)
@@ -89,8 +90,8 @@ class Sending:
                 envelope = envelope.copy()
                 envelope.expires_at = expires_at
             text = texts[key] = encode(envelope, self._in_base64)
-        if text.size > self._limit:
-            raise MessageTooLarge(queue, text.size, self._limit)
+        if text.size > limit:
+            raise MessageTooLarge(queue, text.size, limit)
         arguments: dict[str, Any] = {"MessageBody": text.body}
         if text.attributes:
             arguments["MessageAttributes"] = dict(text.attributes)

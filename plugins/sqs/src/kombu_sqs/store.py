@@ -27,6 +27,10 @@ class Store:
         self.urls: dict[str, str] = {}
         #: What queues were declared with in this process.
         self.specs: dict[str, QueueSpec] = {}
+        #: The largest texts that queues take (bytes), as far as they were asked.
+        self.limits: dict[str, int] = {}
+        #: Whether queues have a redrive policy, and when they were asked (`time.monotonic`).
+        self.redriven: dict[str, tuple[bool, float]] = {}
         #: Exchanges and bindings.
         self.declarations = Declarations(new_table)
         self.clock = ServerClock()
@@ -34,6 +38,8 @@ class Store:
     def forget(self, name: str) -> None:
         """The queue is no more."""
         self.urls.pop(name, None)
+        self.limits.pop(name, None)
+        self.redriven.pop(name, None)
         self.specs.pop(name, None)
 
 
