@@ -18,6 +18,9 @@ FLAG = "kombu_flag"
 #: How much a scenario has tried.
 FIGURES = "kombu_figures"
 
+#: Why a test says nothing of one of its promises.
+_FOR_OTHERS = "it is about {}, too, which the transport does not promise"
+
 
 class Results:
     """Collects what became of each promise, and writes it when the run ends.
@@ -26,7 +29,7 @@ class Results:
     far), and the tests that have ``shown`` it, ``failed`` to, or were ``skipped``, with the reason.
     Beside them, ``figures`` says of each scenario how much it tried, with its seed.
     A test that fails where the flag is no or unpromised counts as failed here: the run itself may
-    well have passed.
+    well have passed.  Where it is about a promise that is made, too, it says nothing of that one.
 
     Args:
         path: The file, which is replaced.
@@ -56,7 +59,11 @@ class Results:
             elif report.skipped and not hasattr(report, "wasxfail"):
                 kept["skipped"][test] = _reason(report)
             elif report.skipped:
-                _add(kept["failed"], test)
+                others = _not_made(properties.get(FLAG, {}))
+                if others and name not in others:
+                    kept["skipped"][test] = _FOR_OTHERS.format(" and ".join(others))
+                else:
+                    _add(kept["failed"], test)
             else:
                 _add(kept["shown"], test)
 
@@ -78,6 +85,11 @@ class Results:
 def _add(tests: list[str], test: str) -> None:
     if test not in tests:
         tests.append(test)
+
+
+def _not_made(flags: dict[str, Any]) -> list[str]:
+    """The promises of a test that the transport does not make."""
+    return sorted(name for name, flag in flags.items() if flag is not True)
 
 
 def _reason(report: pytest.TestReport) -> str:
