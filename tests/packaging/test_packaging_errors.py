@@ -62,8 +62,9 @@ def test_a_missing_plugin_comes_with_a_command_that_installs_one(
     kind, message = environment.error(FIND.format(scheme))
     assert kind == "PluginNotFound"
     commands = find_commands(message)
-    assert set(commands) == {'pip install "kombu[memory]>=6"'}
-    environment.follow(commands[0])
+    command = 'pip install "kombu[memory]>=6"'
+    assert command in commands
+    environment.follow(command)
     assert environment.distributions()["kombu-memory"] == "6.0.0"
     assert environment.distributions()["kombu"].startswith("6.")
     if "kombu_memory/plugin.py" in wheelhouse.names("kombu-memory"):
