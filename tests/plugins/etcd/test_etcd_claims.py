@@ -17,8 +17,9 @@ from kombu.transport.backend import QueueSpec, Release, Role, Want, Wants
 from kombu_etcd.address import Address
 from kombu_etcd.backend import EtcdBackend
 from kombu_etcd.gateway import encoded
-from kombu_etcd.session import MAX_BODY, MAX_DATA, EtcdSession
+from kombu_etcd.session import MAX_BODY, EtcdSession
 from kombu_etcd.v2.backend import Etcd2Backend
+from kombu_etcd.wire import MAX_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -53,7 +53,7 @@ class TestProcesses:
         broker.send(queue, *range(200))
         with clients(broker, number, queue, 200) as children:
             for child in children:
-                assert child.wait() == 0, child.output
+                assert child.wait(60) == 0, child.output
             done = sorted(n for child in children for n in numbers_of(child))
         assert done == list(range(200))
         broker.quiet(queue)
