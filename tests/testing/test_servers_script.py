@@ -63,6 +63,7 @@ def test_all_servers_are_listed_with_their_versions() -> None:
         "ZooKeeper",
         "etcd",
         "Valkey",
+        "etcd-3.5",
         "moto's",
     ]
     missing = [line for line in lines if " missing " in line]
