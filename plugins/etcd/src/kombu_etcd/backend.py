@@ -13,6 +13,7 @@ from kombu.utils.deadlines import OPERATION_TIMEOUT
 from .claims import BATCH, Claims
 from .gateway import Gateway
 from .keys import Keys
+from .options import LEASE
 from .session import MAX_BODY, EtcdSession
 from .watching import Watch
 
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 
     from .address import Address
 
-__all__ = ("CAPABILITIES", "LEASE", "EtcdBackend")
-
-#: How long a claim holds unless told otherwise (seconds).
-LEASE = 30.0
+__all__ = ("CAPABILITIES", "EtcdBackend")
 
 CAPABILITIES = Capabilities(
     durable=True,

@@ -18,7 +18,8 @@ from kombu.transport.backend import Delivery
 from kombu.virtual.envelope import to_wire
 
 from .gateway import decoded, encoded
-from .keys import created, put, read_message
+from .keys import created, put
+from .wire import read_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

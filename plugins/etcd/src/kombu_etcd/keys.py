@@ -13,21 +13,12 @@ Names of queues are percent-encoded.  Names of messages are random.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
-
-from kombu.exceptions import DecodeError
-from kombu.transport.backend import Envelope, QueueSpec
-from kombu.utils.json import dumps, loads
-from kombu.virtual.envelope import from_wire
 
 from .gateway import encoded
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ("Keys", "QueueKeys", "created", "put", "read_message", "read_spec", "write_spec")
+__all__ = ("Keys", "QueueKeys", "created", "put")
 
 
 class QueueKeys:
@@ -71,23 +62,3 @@ def created(key: str, result: str, revision: int) -> dict[str, Any]:
         "result": result,
         "create_revision": str(revision),
     }
-
-
-def read_message(raw: bytes, queue: str) -> Envelope:
-    """The message of a key; what another program put there becomes its body as it is."""
-    try:
-        return from_wire(raw)
-    except DecodeError:
-        return Envelope(raw, None, None, {}, {}, "", queue)
-
-
-def write_spec(spec: QueueSpec) -> str:
-    """A declaration as the value of a key."""
-    plain = QueueSpec(spec.name)
-    write: Callable[[Any], str] = dumps
-    return write({k: v for k, v in asdict(spec).items() if v != getattr(plain, k) or k == "name"})
-
-
-def read_spec(raw: bytes) -> QueueSpec:
-    """The declaration of a queue."""
-    return QueueSpec(**loads(raw))

@@ -11,7 +11,10 @@ from kombu.transport.options import LeaseOptions, UnknownOptionWarning
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("NO_EFFECT", "Etcd2Options", "EtcdOptions", "warn_of_those_without_effect")
+__all__ = ("LEASE", "NO_EFFECT", "Etcd2Options", "EtcdOptions", "warn_of_those_without_effect")
+
+#: How long a claim holds unless told otherwise (seconds).
+LEASE = 30.0
 
 #: What is known and does nothing here, and why.
 NO_EFFECT = {
@@ -29,7 +32,7 @@ class EtcdOptions(LeaseOptions):
 
     #: Seconds that a claim holds, rounded up; the server has a least time of its own, which is 2
     #: unless configured otherwise.
-    lease: float | None = 30.0
+    lease: float | None = LEASE
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .claims import BATCH
 from .fetching import listing, ready_of
 from .gateway import decoded, encoded, prefix
-from .keys import created, put, read_spec, write_spec
+from .keys import created, put
+from .wire import read_spec, write_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ import uuid
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from kombu.exceptions import ChannelError
 from kombu.transport.backend import Delivery, QueueSpec, Rejected
 from kombu.utils.deadlines import remaining
 from kombu.virtual.envelope import to_wire
@@ -14,6 +13,7 @@ from kombu.virtual.envelope import to_wire
 from .fetching import Fetching
 from .keys import created, put
 from .queues import Queues
+from .wire import MAX_DATA, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from .keys import Keys
     from .watching import Watch
 
-__all__ = ("MAX_BODY", "MAX_DATA", "EtcdSession", "too_large")
+__all__ = ("MAX_BODY", "EtcdSession")
 
-#: What a value may hold (bytes): a request of 1.5 MiB is the server's limit
-#: (``--max-request-bytes``), and keys come with it.
-MAX_DATA = 1_572_864 - 8192
 #: The largest body of which that is left (bytes): it travels as base64, with 4 KiB for the rest.
 MAX_BODY = (MAX_DATA - 4096) * 3 // 4
 
@@ -143,15 +140,3 @@ class EtcdSession:
     def close(self, deadline: float) -> None:
         """Close its connections."""
         self._gateway.close()
-
-
-def too_large(queue: str, size: int, most: int) -> ChannelError:
-    """The error for a message that the server would not take."""
-    return ChannelError(
-        f"PRECONDITION_FAILED - a message of {size} bytes for queue {queue!r} is larger than etcd "
-        f"takes: wanted are {most} bytes at most, and little in its headers. Store it elsewhere "
-        "and send where it is, or compress it",
-        (60, 40),
-        "Basic.publish",
-        406,
-    )

@@ -5,28 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kombu.virtual import Channel as VirtualChannel
 from kombu.virtual import Transport as VirtualTransport
 
 from .address import DEFAULT_PORT, address_of
 from .backend import EtcdBackend
+from .channel import Channel
 from .options import EtcdOptions, warn_of_those_without_effect
 
 if TYPE_CHECKING:
     from kombu.transport.options import Options
+    from kombu.virtual import Channel as VirtualChannel
 
 __all__ = ("Channel", "Transport")
-
-
-class Channel(VirtualChannel, native=True):
-    """A channel of the transport for etcd; the attributes are Kombu 5's."""
-
-    supports_fanout = False
-    prefix = "kombu"
-    index: int | None = None
-    timeout = 10
-    session_ttl = 30
-    lock_ttl = 10
 
 
 class Transport(VirtualTransport):

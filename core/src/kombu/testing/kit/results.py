@@ -18,6 +18,9 @@ FLAG = "kombu_flag"
 #: How much a scenario has tried.
 FIGURES = "kombu_figures"
 
+#: Why a test says nothing of one of its promises.
+_FOR_OTHERS = "it is about {}, too, which the transport does not promise"
+
 
 class Results:
     """Collects what became of each promise, and writes it when the run ends.
@@ -26,7 +29,7 @@ class Results:
     far), and the tests that have ``shown`` it, ``failed`` to, or were ``skipped``, with the reason.
     Beside them, ``figures`` says of each scenario how much it tried, with its seed.
     A test that fails where the flag is no or unpromised counts as failed here: the run itself may
-    well have passed.
+    well have passed.  Where it is about a promise that is made, too, it says nothing of that one.
 
     Args:
         path: The file, which is replaced.

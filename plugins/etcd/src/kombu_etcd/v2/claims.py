@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kombu.transport.backend import Delivery
 from kombu.virtual.envelope import to_wire
-from kombu_etcd.keys import read_message
+from kombu_etcd.wire import read_message
 
 if TYPE_CHECKING:
     from kombu.transport.backend import Release

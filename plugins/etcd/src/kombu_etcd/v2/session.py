@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport.backend import Delivery, QueueSpec, Rejected, Wants
 from kombu.utils.deadlines import GRACE, remaining
 from kombu.virtual.envelope import to_wire
-from kombu_etcd.keys import read_spec, write_spec
-from kombu_etcd.session import MAX_DATA, too_large
+from kombu_etcd.wire import MAX_DATA, read_spec, too_large, write_spec
 
 from .keys import queue_keys
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ("Store",)
 
+#: The first of the codes that tell of the cluster's own trouble, such as having no leader.
+_RAFT = 300
+
 
 class Store:
     """One client of python-etcd.  One thread at a time.
@@ -67,6 +70,8 @@ class Store:
         except (etcd.EtcdWatcherCleared, etcd.EtcdLeaderElectionInProgress) as exc:
             raise self._lost(exc) from exc
         except etcd.EtcdException as exc:
+            if (exc.payload or {}).get("errorCode", 0) >= _RAFT:
+                raise self._lost(exc) from exc
             if "Not Found" in str(exc) or "404" in str(exc):
                 raise ChannelError(
                     f"etcd at {self.where} has no v2 API: start it with --enable-v2, which 3.6 no "

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.virtual import Transport as VirtualTransport
 from kombu_etcd.address import DEFAULT_PORT, address_of
+from kombu_etcd.channel import Channel
 from kombu_etcd.options import Etcd2Options, warn_of_those_without_effect
-from kombu_etcd.transport import Channel
 
 from .backend import Etcd2Backend
 
