@@ -51,18 +51,25 @@ def _returns_on_death(capabilities: Capabilities) -> Flag:
     return True if capabilities.leases is True else capabilities.returns_on_death
 
 
+def _together(*flags: Flag) -> Flag:
+    """Of several together: no if one is, else unpromised if one is."""
+    if False in flags:
+        return False
+    return "unpromised" if "unpromised" in flags else True
+
+
 #: Each promise, and where its flag is.  Those that are always yes are what a transport is.
 PROMISES: dict[str, Promise] = {
     "durable": Promise(
         _flag("durable"), "what was accepted survives a SIGKILL and restart of the broker"
     ),
     "killed_broker": Promise(
-        lambda c: c.durable and c.shared_between_processes,
+        lambda c: _together(c.durable, c.shared_between_processes),
         "nothing that was accepted is lost while the broker is killed, stopped and frozen under "
         "load, and work goes on by itself",
     ),
     "killed_consumers": Promise(
-        lambda c: c.shared_between_processes and _returns_on_death(c),
+        lambda c: _together(_returns_on_death(c), c.shared_between_processes),
         "at least once: what a consumer held that was killed (SIGKILL) or frozen comes back; "
         "what it acknowledged does not",
     ),
@@ -142,7 +149,4 @@ def promise(name: str, *, tells: bool = True) -> pytest.MarkDecorator:
 
 def flag_of(capabilities: Capabilities, names: Iterable[str]) -> Flag:
     """What a transport says of promises together: no if one is, else unpromised if one is."""
-    flags = {PROMISES[name].told(capabilities) for name in names}
-    if False in flags:
-        return False
-    return "unpromised" if "unpromised" in flags else True
+    return _together(*(PROMISES[name].told(capabilities) for name in names))
