@@ -161,8 +161,9 @@ class TestSettling:
         assert len(claimed) == 45
         acks, releases = claimed[::2], [Release(d) for d in claimed[1::2]]
         assert settle(session, acks, releases) == []
-        again = fetch(session, queue, 45, within=0.4)
+        again = fetch(session, queue, len(releases))
         assert sorted(bodies(again)) == sorted(bodies(claimed[1::2]))
+        assert nothing_in(session, queue)
 
     def test_settling_twice_is_told(self, session: Session, queue: str) -> None:
         """settle: "return those of both whose claim was already lost"."""
