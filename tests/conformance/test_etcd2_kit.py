@@ -50,7 +50,6 @@ def shortest_lease() -> float:
         "leases",
         "killed_broker",
         "killed_consumers",
-        "ordering",
         "shared_between_processes",
         "direct",
         "topic",

@@ -218,7 +218,7 @@ def test_a_claim_whose_answer_came_too_late_goes_back(
 
     def claims(method: str, what: Any) -> bool:
         if scheme == "etcd2":
-            return method == "PUT" and "/_claims/" in what
+            return method == "PUT" and what.endswith("/claim")
         return any("request_put" in request for request in what.get("success", ()))
 
     def late(*args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kombu.exceptions import ChannelError, RecoverableConnectionError
 from kombu.transport.backend import Release
-from kombu.transport.capabilities import Capabilities
+from kombu.transport.capabilities import UNPROMISED, Capabilities
 from kombu.utils.deadlines import OPERATION_TIMEOUT
 from kombu_etcd.options import LEASE
 
@@ -24,7 +24,9 @@ __all__ = ("CAPABILITIES", "Etcd2Backend")
 CAPABILITIES = Capabilities(
     durable=True,
     shared_between_processes=True,
-    ordering=True,
+    # It is kept, but a message that comes back from a consumer that was killed between claiming and
+    # counting does not say that it was delivered before.
+    ordering=UNPROMISED,
     leases=True,
     uncounted_release=True,
     queue_specs=True,

@@ -1,8 +1,9 @@
 """Claims by the v2 API, which changes one key at a time.
 
-A claim is a key with a time to live that must not be there.  Whoever settles a message renews its
-claim first, on the condition that it is the one that he made: so he has the time of a whole lease
-to do the rest.  Should even that not be enough, the message is delivered twice, and not lost.
+A claim is a key with a time to live that must not be there.  Whoever settles a message makes sure
+that the claim is his for a while yet: if less than half of its time is left he renews it, on the
+condition that it is the one that he made.  Should that not be enough for the rest, the message is
+delivered twice, and not lost.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from math import ceil
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kombu.transport.backend import Delivery
@@ -34,14 +35,19 @@ class Token(NamedTuple):
     value: str
 
     @property
+    def held(self) -> str:
+        """The folder of the claim and the count."""
+        return f"{self.keys.held}/{self.message}"
+
+    @property
     def claim(self) -> str:
         """The key of the claim."""
-        return f"{self.keys.claims}/{self.message}"
+        return f"{self.held}/claim"
 
     @property
     def counter(self) -> str:
         """The key of the count."""
-        return f"{self.keys.counts}/{self.message}"
+        return f"{self.held}/count"
 
     @property
     def path(self) -> str:
@@ -54,7 +60,8 @@ class Claims:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = ceil(seconds)
-        self._held: dict[Token, Delivery] = {}
+        #: Each with the time until which it holds.
+        self._held: dict[Token, tuple[Delivery, float]] = {}
         #: What may have been claimed by a request that was not answered in time.
         self._stray: deque[Token] = deque()
 
@@ -76,7 +83,7 @@ class Claims:
             self._stray.popleft()
 
     def _claim(self, store: Store, queue: str, token: Token, deadline: float) -> Delivery | None:
-        begun = time()
+        begun = monotonic()
         if not store.write(
             token.claim, deadline, value=token.value, ttl=self._seconds, prevExist="false"
         ):
@@ -86,21 +93,32 @@ class Claims:
         if found is None:
             store.delete(token.claim, deadline, prevValue=token.value)
             return None
+        count = self._count(store, token, deadline)
+        envelope = read_message(found["value"].encode(), queue)
+        delivery = Delivery(queue, token, envelope, envelope.count + count)
+        self._hold(delivery, begun + self._seconds)
+        return delivery
+
+    def _count(self, store: Store, token: Token, deadline: float) -> int:
+        """Count the claim; return how many there were before."""
+        if store.write(token.counter, deadline, value=1, prevExist="false"):
+            return 0
         known = store.read(token.counter, deadline)
         count = int(known["value"]) if known else 0
         store.write(token.counter, deadline, value=count + 1)
-        envelope = read_message(found["value"].encode(), queue)
-        delivery = Delivery(queue, token, envelope, envelope.count + count)
-        delivery.lease_until = begun + self._seconds
-        self._held[token] = delivery
-        return delivery
+        return count
+
+    def _hold(self, delivery: Delivery, until: float) -> None:
+        """Note until when a claim holds, in seconds of `time.monotonic`."""
+        delivery.lease_until = time() + until - monotonic()
+        self._held[delivery.token] = (delivery, until)
 
     def acknowledge(self, store: Store, delivery: Delivery, deadline: float) -> bool:
         """Remove the message; False where the claim was lost."""
         if not self._take(store, delivery, deadline):
             return False
-        self._remove(store, delivery.token, deadline)
-        return True
+        # Not there where the queue was deleted meanwhile.
+        return self._remove(store, delivery.token, deadline)
 
     def give_back(self, store: Store, release: Release, deadline: float) -> bool:
         """Return the message to its queue; False where the claim was lost."""
@@ -123,16 +141,16 @@ class Claims:
         """Hold the claim for so long from now; False where it was lost."""
         if delivery.token not in self._held:
             return False
-        begun = time()
+        begun = monotonic()
         if not self._prolong(store, delivery.token, ceil(seconds), deadline):
             self._held.pop(delivery.token, None)
             return False
-        delivery.lease_until = begun + ceil(seconds)
+        self._hold(delivery, begun + ceil(seconds))
         return True
 
     def held(self) -> list[Delivery]:
         """What is claimed, in the order of claiming."""
-        return list(self._held.values())
+        return [delivery for delivery, _ in self._held.values()]
 
     def forked(self) -> None:
         """In the child of a fork there is no claim."""
@@ -141,15 +159,19 @@ class Claims:
 
     def _take(self, store: Store, delivery: Delivery, deadline: float) -> bool:
         """Whoever takes a claim out of those that are held, and still has it, settles it."""
-        if self._held.pop(delivery.token, None) is None:
+        _, until = self._held.pop(delivery.token, (None, 0.0))
+        if not until:
             return False
+        if until - monotonic() > self._seconds / 2:
+            return True
         return self._prolong(store, delivery.token, self._seconds, deadline)
 
     def _prolong(self, store: Store, token: Token, seconds: int, deadline: float) -> bool:
         what: dict[str, Any] = {"value": token.value, "prevValue": token.value, "ttl": seconds}
         return store.write(token.claim, deadline, **what) is not None
 
-    def _remove(self, store: Store, token: Token, deadline: float) -> None:
-        store.delete(token.path, deadline)
-        store.delete(token.counter, deadline)
-        store.delete(token.claim, deadline, prevValue=token.value)
+    def _remove(self, store: Store, token: Token, deadline: float) -> bool:
+        """Remove a message, then what says that it is claimed; False where there is none."""
+        removed = store.delete(token.path, deadline)
+        store.delete(token.held, deadline, recursive="true", dir="true")
+        return removed

@@ -2,11 +2,11 @@
 
 ::
 
-    /kombu/<queue>                 a folder
-    /kombu/<queue>/<sequence>      a message, as etcd's in-order keys are called
-    /kombu/<queue>/_spec           what the queue was declared with
-    /kombu/<queue>/_claims/<m>     with a time to live: somebody works on the message
-    /kombu/<queue>/_counts/<m>     how often it was claimed
+    /kombu/<queue>                    a folder
+    /kombu/<queue>/<sequence>         a message, as etcd's in-order keys are called
+    /kombu/<queue>/_spec              what the queue was declared with
+    /kombu/<queue>/_held/<m>/claim    with a time to live: somebody works on the message
+    /kombu/<queue>/_held/<m>/count    how often it was claimed
 
 What begins with an underscore is hidden: Kombu 5 does not see it when it looks into the folder.
 """
@@ -30,14 +30,9 @@ class QueueKeys(NamedTuple):
         return f"{self.queue}/_spec"
 
     @property
-    def claims(self) -> str:
-        """The folder of the claims."""
-        return f"{self.queue}/_claims"
-
-    @property
-    def counts(self) -> str:
-        """The folder of the counts."""
-        return f"{self.queue}/_counts"
+    def held(self) -> str:
+        """The folder of claims and counts."""
+        return f"{self.queue}/_held"
 
 
 def queue_keys(name: str) -> QueueKeys:

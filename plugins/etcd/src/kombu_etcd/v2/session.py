@@ -102,16 +102,17 @@ class Etcd2Session:
 
     def _ready(self, keys: QueueKeys, deadline: float) -> list[str]:
         """Names of the messages that nobody claimed, in order."""
-        messages = self._inside(keys.queue, deadline)
+        found = self._store.read(keys.queue, deadline)
+        messages = [name for node in _nodes(found) if (name := _name(node)).isdigit()]
         if not messages:
             return []
-        claims = set(self._inside(keys.claims, deadline))
-        return [name for name in messages if name not in claims]
-
-    def _inside(self, folder: str, deadline: float) -> list[str]:
-        found = self._store.read(folder, deadline)
-        nodes: list[dict[str, Any]] = found.get("nodes", []) if found else []
-        return [node["key"].rpartition("/")[2] for node in nodes if not node.get("dir")]
+        held = self._store.read(keys.held, deadline, recursive="true")
+        claimed = {
+            _name(node)
+            for node in _nodes(held)
+            if any(_name(inner) == "claim" for inner in _nodes(node))
+        }
+        return [name for name in messages if name not in claimed]
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -193,3 +194,13 @@ class Etcd2Session:
     def close(self, deadline: float) -> None:
         """Close its connections."""
         self._store.close()
+
+
+def _nodes(folder: dict[str, Any] | None) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = folder.get("nodes", []) if folder else []
+    return nodes
+
+
+def _name(node: dict[str, Any]) -> str:
+    name: str = node["key"]
+    return name.rpartition("/")[2]

@@ -34,9 +34,9 @@ class Store:
         # A request that is sent again may find its own doing.
         self._client.http.connection_pool_kw["retries"] = urllib3.Retry(0)
 
-    def read(self, key: str, deadline: float) -> dict[str, Any] | None:
+    def read(self, key: str, deadline: float, **what: Any) -> dict[str, Any] | None:
         """A key, or a folder with what is in it, in order; `None` where there is none."""
-        return self._ask("GET", key, deadline, sorted="true")
+        return self._ask("GET", key, deadline, sorted="true", **what)
 
     def write(self, key: str, deadline: float, **what: Any) -> dict[str, Any] | None:
         """Write a key; `None` where a condition among `what` does not hold."""
