@@ -204,9 +204,10 @@ def test_who_drops_a_connection_leaves_no_thread(server: Etcd) -> None:
     assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("by", ["the next fetch", "the close"])
 @pytest.mark.parametrize("scheme", ["etcd", "etcd2"])
 def test_a_claim_whose_answer_came_too_late_goes_back(
-    server: Etcd, scheme: str, monkeypatch: pytest.MonkeyPatch
+    server: Etcd, scheme: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kinds: dict[str, Any] = {"etcd": EtcdBackend, "etcd2": Etcd2Backend}
     backend = kinds[scheme](Address(server.host, server.port))
@@ -232,6 +233,10 @@ def test_a_claim_whose_answer_came_too_late_goes_back(
     assert fetch(session, queue, within=0.2) == []
     other = kinds[scheme](Address(server.host, server.port)).open(Role.COMMAND, soon())
     assert other.size(queue, soon()) == 0
+    if by == "the close":
+        session.close(soon())
+        backend.close(soon())
+        session = other
     (delivery,) = fetch(session, queue)
     assert delivery.envelope.body == b"m"
     assert list(session.settle([delivery], (), soon())) == []

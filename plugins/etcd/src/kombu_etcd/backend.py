@@ -102,6 +102,7 @@ class EtcdBackend:
             return
         gateway = Gateway(self.address)
         try:
+            self._claims.free_stray(gateway, deadline)
             self._claims.give_back(gateway, deadline)
         except (OSError, RecoverableConnectionError, ChannelError):
             pass

@@ -152,7 +152,10 @@ class Claims:
             held = {"target": "LEASE", "result": "EQUAL", "lease": str(lease)}
             restore = put(count, str(known)) if known else _delete(count)
             gateway.change(
-                [{"key": encoded(claim), **held}], [_delete(claim), restore], [], deadline
+                [{"key": encoded(claim), **held}],
+                [_delete(claim), restore, put(keys.bell)],
+                [],
+                deadline,
             )
             self._stray.popleft()
 
@@ -277,8 +280,8 @@ class Claims:
 
     @property
     def any(self) -> bool:
-        """Whether there are any."""
-        return bool(self._held)
+        """Whether there are any, or may be."""
+        return bool(self._held or self._stray)
 
     def forked(self) -> None:
         """In the child of a fork there is no claim."""

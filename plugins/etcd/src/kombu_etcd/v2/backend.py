@@ -89,11 +89,12 @@ class Etcd2Backend:
 
     def close(self, deadline: float) -> None:
         """Give back what is claimed: what the server does not hear ends by itself."""
-        held = self._claims.held()
-        if not held:
+        if not self._claims.any:
             return
+        held = self._claims.held()
         store = Store(self.address)
         try:
+            self._claims.free_stray(store, deadline)
             # The last one first: nobody shall get a later one of them before an earlier one.
             for delivery in reversed(held):
                 self._claims.give_back(store, Release(delivery), deadline)

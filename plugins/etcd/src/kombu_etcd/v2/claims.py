@@ -152,6 +152,11 @@ class Claims:
         """What is claimed, in the order of claiming."""
         return [delivery for delivery, _ in self._held.values()]
 
+    @property
+    def any(self) -> bool:
+        """Whether there are any, or may be."""
+        return bool(self._held or self._stray)
+
     def forked(self) -> None:
         """In the child of a fork there is no claim."""
         self._held = {}
