@@ -55,7 +55,8 @@ class BeanstalkStore:
     capabilities = CAPABILITIES
     volume = 2_000
     many_queues = 300
-    busy_fetch_within = 0.05
+    #: Each queue is asked in a round trip of its own where one message is wanted.
+    busy_fetch_within = 0.3
     shortest_lease = 1.0
 
     def __init__(self, port: int) -> None:
