@@ -118,7 +118,8 @@ def _drained(
                 if received:
                     yield received.popleft()
         finally:
-            _give_back(connection, received)
+            if not consumer.no_ack:
+                _give_back(connection, received)
 
 
 def _wait(connection: Any, received: deque[tuple[Any, Any]], timeout: float | None) -> None:

@@ -1,0 +1,190 @@
+"""Delays on RabbitMQ without a plugin: a message goes through queues whose time to live add up.
+
+There are 28 levels, each a topic exchange and a queue.  Level *n* keeps a message for 2**n seconds
+where the *n* th bit of its delay is set, and passes it on at once where it is not; so every delay
+from 1 second to 2**28 - 1 (eight and a half years) is a sum.  The bits are the first 28 words of the
+routing key, the highest first; the key that is meant stands behind them.  From the last level
+messages go to one exchange, to which the exchanges of those who consume are bound.
+
+The names and arguments are those of Kombu 5.7, so that Celery's producers and workers of both kinds
+share them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kombu.entity import Exchange, Queue
+from kombu.log import get_logger
+from kombu.utils.deadlines import operation_timeout, remaining, within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = (
+    "CELERY_DELAYED_DELIVERY_EXCHANGE",
+    "MAX_LEVEL",
+    "MAX_NUMBER_OF_BITS_TO_USE",
+    "bind_queue_to_native_delayed_delivery_exchange",
+    "calculate_routing_key",
+    "declare_native_delayed_delivery_exchanges_and_queues",
+    "level_name",
+)
+
+logger = get_logger(__name__)
+
+#: How many levels there are, and how many bits a delay has.
+MAX_NUMBER_OF_BITS_TO_USE = 28
+#: The highest level.
+MAX_LEVEL = MAX_NUMBER_OF_BITS_TO_USE - 1
+#: Where messages arrive whose delay is over.
+CELERY_DELAYED_DELIVERY_EXCHANGE = "celery_delayed_delivery"
+
+#: The longest delay, in seconds.
+MAX_COUNTDOWN = 2**MAX_NUMBER_OF_BITS_TO_USE - 1
+
+QUEUE_TYPES = ("classic", "quorum")
+
+
+def _with_prefix(name: str, prefix: str | None) -> str:
+    return f"{prefix}_{name}" if prefix else name
+
+
+def _delivery_exchange(prefix: str | None) -> Exchange:
+    return Exchange(_with_prefix(CELERY_DELAYED_DELIVERY_EXCHANGE, prefix), type="topic")
+
+
+def level_name(level: int, prefix: str | None = None) -> str:
+    """Name of the exchange and queue of a level.
+
+    Args:
+        level: From 0, for one second, to 27.
+        prefix: For several sets of levels on one broker.
+
+    Raises:
+        ValueError: The level is negative.
+    """
+    if level < 0:
+        raise ValueError(f"level must be a non-negative number: it is {level}")
+    return _with_prefix(f"celery_delayed_{level}", prefix)
+
+
+def _pattern(level: int, bit: str) -> str:
+    """What routing keys match whose bit of a level is this one."""
+    return ".".join(["*"] * (MAX_LEVEL - level) + [bit, "#"])
+
+
+def declare_native_delayed_delivery_exchanges_and_queues(
+    connection: Any, queue_type: str, prefix: str | None = None, *, timeout: float | None = None
+) -> None:
+    """Declare all levels, and bind them to one another.  Doing it again changes nothing.
+
+    Args:
+        connection: A `kombu.Connection` to RabbitMQ.
+        queue_type: ``"quorum"``, whose messages survive the loss of a node, or ``"classic"``.
+        prefix: See `level_name`.
+        timeout: Seconds that it may take; `None`: the ``operation_timeout``.
+
+    Raises:
+        ValueError: There is no such type.
+    """
+    if queue_type not in QUEUE_TYPES:
+        raise ValueError(f"queue_type must be either classic or quorum: it is {queue_type!r}")
+    with within(remaining(operation_timeout(connection)) if timeout is None else timeout):
+        channel = connection.channel()
+        try:
+            delivery = _delivery_exchange(prefix)
+            levels = range(MAX_LEVEL, -1, -1)
+            for level in levels:
+                _declare_level(channel, level, queue_type, prefix)
+            for level in levels[:-1]:
+                below = Exchange(level_name(level - 1, prefix), type="topic")
+                _pass_on(channel, below, level, prefix)
+            delivery(channel).declare()
+            _pass_on(channel, delivery, 0, prefix)
+        finally:
+            channel.close()
+
+
+def _declare_level(channel: Any, level: int, queue_type: str, prefix: str | None) -> None:
+    name = level_name(level, prefix)
+    after = _delivery_exchange(prefix).name if level == 0 else level_name(level - 1, prefix)
+    arguments = {
+        "x-queue-type": queue_type,
+        # A message that finds no room is the publisher's again, instead of pushing out another.
+        "x-overflow": "reject-publish",
+        "x-message-ttl": 2**level * 1000,
+        "x-dead-letter-exchange": after,
+    }
+    if queue_type == "quorum":
+        # Otherwise a message may be lost between two levels.
+        arguments["x-dead-letter-strategy"] = "at-least-once"
+    exchange = Exchange(name, type="topic")
+    queue = Queue(name, exchange, _pattern(level, "1"), queue_arguments=arguments)
+    queue(channel).declare()
+
+
+def _pass_on(channel: Any, to: Exchange, level: int, prefix: str | None) -> None:
+    to(channel).bind_to(level_name(level, prefix), routing_key=_pattern(level, "0"))
+
+
+def bind_queue_to_native_delayed_delivery_exchange(
+    connection: Any, queue: Queue, prefix: str | None = None, *, timeout: float | None = None
+) -> None:
+    """Have a queue receive messages whose delay is over.
+
+    Its exchanges are bound to that of the levels, and the queue to its exchanges by keys that let
+    the bits stand before the routing key; so the exchanges have to exist, and must not be direct:
+    a direct one is left out with a warning.
+
+    Args:
+        connection: A `kombu.Connection` to RabbitMQ.
+        queue: The queue, with its exchange or bindings.
+        prefix: See `level_name`.
+        timeout: Seconds that it may take; `None`: the ``operation_timeout``.
+    """
+    with within(remaining(operation_timeout(connection)) if timeout is None else timeout):
+        channel = connection.channel()
+        try:
+            source = _delivery_exchange(prefix)
+            bound = queue(channel)
+            for exchange, routing_key in _bindings_of(bound):
+                if exchange.type == "direct":
+                    logger.warning(
+                        "Exchange %s is a direct exchange, which native delayed delivery can't "
+                        "use: tasks with an ETA that are published to it block a worker until the "
+                        "ETA. Use a topic exchange",
+                        exchange.name or repr(""),
+                    )
+                    continue
+                key = routing_key if routing_key.startswith("#") else f"#.{routing_key}"
+                exchange(channel).bind_to(source, routing_key=key)
+                bound.bind_to(exchange, routing_key=key)
+        finally:
+            channel.close()
+
+
+def _bindings_of(queue: Queue) -> Iterator[tuple[Exchange, str]]:
+    if queue.bindings:
+        for one in queue.bindings:
+            yield one.exchange, one.routing_key
+    else:
+        yield queue.exchange, queue.routing_key
+
+
+def calculate_routing_key(countdown: int, routing_key: str) -> str:
+    """The routing key of a message that is to be delayed; publish it to the highest level.
+
+    Args:
+        countdown: Seconds, from 1; what is longer than 2**28 - 1 is delayed for so long.
+        routing_key: The key that it is to arrive with.
+
+    Raises:
+        ValueError: The countdown is not positive, or the key is empty.
+    """
+    if countdown < 1:
+        raise ValueError(f"countdown must be a positive number: it is {countdown}")
+    if not routing_key:
+        raise ValueError("routing_key must be non-empty: name the one that it is to arrive with")
+    bits = f"{min(countdown, MAX_COUNTDOWN):0{MAX_NUMBER_OF_BITS_TO_USE}b}"
+    return ".".join((*bits, routing_key))
