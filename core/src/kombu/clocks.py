@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 __all__ = ("LamportClock", "timetuple")
 
 
+def _before(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether one event comes before another; see `timetuple`."""
+    if not one[0] or not other[0]:
+        return bool(one[1] < other[1])
+    if one[0] == other[0]:
+        return bool(one[2] < other[2])
+    return bool(one[0] < other[0])
+
+
 class timetuple(tuple[Any, ...]):  # noqa: N801  documented name
     """When and where something happened: ``(clock, timestamp, id, obj)``, to be kept in a heap.
 
@@ -28,9 +37,7 @@ class timetuple(tuple[Any, ...]):  # noqa: N801  documented name
 
     __slots__ = ()
 
-    def __new__(
-        cls, clock: int | None, timestamp: float, id: str, obj: Any = None
-    ) -> timetuple:
+    def __new__(cls, clock: int | None, timestamp: float, id: str, obj: Any = None) -> timetuple:
         """Make one of its parts."""
         return tuple.__new__(cls, (clock, timestamp, id, obj))
 
@@ -42,21 +49,16 @@ class timetuple(tuple[Any, ...]):  # noqa: N801  documented name
         return f"<timetuple: clock={clock}, timestamp={timestamp}, id={where} {obj!r}>"
 
     def __lt__(self, other: tuple[Any, ...]) -> bool:
-        mine, theirs = self[0], other[0]
-        if not mine or not theirs:
-            return bool(self[1] < other[1])
-        if mine == theirs:
-            return bool(self[2] < other[2])
-        return bool(mine < theirs)
+        return _before(self, other)
 
-    def __gt__(self, other: Any) -> bool:
-        return timetuple.__lt__(other, self)
+    def __gt__(self, other: tuple[Any, ...]) -> bool:
+        return _before(other, self)
 
     def __le__(self, other: tuple[Any, ...]) -> bool:
-        return not timetuple.__lt__(other, self)  # type: ignore[arg-type]
+        return not _before(other, self)
 
     def __ge__(self, other: tuple[Any, ...]) -> bool:
-        return not self < other
+        return not _before(self, other)
 
     @property
     def clock(self) -> int | None:

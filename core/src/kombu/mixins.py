@@ -8,8 +8,9 @@ from itertools import count
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from kombu import messaging
+from kombu.exceptions import OperationalError
 from kombu.log import get_logger
-from kombu.messaging import Consumer, Producer
 from kombu.utils.encoding import safe_repr
 from kombu.utils.limits import TokenBucket
 from kombu.utils.objects import cached_property
@@ -17,7 +18,6 @@ from kombu.utils.ranges import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from kombu.connection import Connection
 
@@ -38,7 +38,7 @@ LOOK = 0.25
 JITTER = 0.1
 
 
-class _Stopped(Exception):
+class _Stopped(OperationalError):
     """``should_stop`` was set while there was no connection."""
 
 
@@ -71,7 +71,9 @@ class ConsumerMixin:
 
     # -- what a program says -----------------------------------------------------------------
 
-    def get_consumers(self, Consumer: Callable[..., Consumer], channel: Any) -> Sequence[Any]:  # noqa: N803
+    def get_consumers(
+        self, Consumer: Callable[..., messaging.Consumer], channel: Any
+    ) -> Sequence[Any]:
         """The consumers, for each connection anew.
 
         Args:
@@ -146,14 +148,12 @@ class ConsumerMixin:
         self._fruitless = 0
         try:
             while not self.should_stop:
-                self._pause(self._time_to_restart(_tokens))
-                if self.should_stop:
+                self._wait_to_restart(_tokens)
+                if self._stopped():
                     return
                 try:
                     for _ in self.consume(limit=None, **kwargs):
                         self._fruitless = 0
-                except _Stopped:
-                    return
                 except _NothingCameError:
                     raise
                 except errors as exc:
@@ -165,14 +165,13 @@ class ConsumerMixin:
         finally:
             self._finished()
 
-    def _time_to_restart(self, tokens: int) -> float:
-        """Seconds until the next start."""
+    def _wait_to_restart(self, tokens: int) -> None:
+        if self._fruitless > 1:
+            longer = min(2.0 ** (self._fruitless - 1), LONGEST_PAUSE)
+            self._pause(jittered(longer, JITTER))
         limit = self.restart_limit
-        wait = 0.0 if limit.can_consume(tokens) else limit.expected_time(tokens)
-        if self._fruitless < 2:
-            return wait
-        longer = min(2.0 ** (self._fruitless - 1), LONGEST_PAUSE)
-        return max(wait, jittered(longer, JITTER))
+        while not self.should_stop and not limit.can_consume(tokens):
+            self._pause(limit.expected_time(tokens))
 
     def _pause(self, seconds: float) -> None:
         until = monotonic() + seconds
@@ -181,6 +180,10 @@ class ConsumerMixin:
             if left <= 0:
                 return
             sleep(min(left, LOOK))
+
+    def _stopped(self) -> bool:
+        """Whether to end; another thread may say so at any time."""
+        return self.should_stop
 
     def _finished(self) -> None:
         """Called when `run` ends."""
@@ -205,37 +208,54 @@ class ConsumerMixin:
             TimeoutError: Nothing came within `timeout`.
             OSError, ConnectionError: The connection is lost; `run` begins again.
         """
+        try:
+            with self.consumer_context(**kwargs) as (connection, _, _):
+                yield from self._events(connection, limit, timeout, safety_interval)
+        except _Stopped:
+            pass
+
+    def _events(
+        self,
+        connection: Connection,
+        limit: int | None,
+        timeout: float | None,
+        safety_interval: float,
+    ) -> Iterator[None]:
         idle_since = checked = monotonic()
-        with self.consumer_context(**kwargs) as (connection, _, _):
-            for _ in range(limit) if limit else count():
-                if self.should_stop:
-                    break
-                self.on_iteration()
-                wait = safety_interval
-                if timeout is not None:
-                    wait = min(wait, max(idle_since + timeout - monotonic(), 0.0))
-                came = self._wait(connection, wait)
-                now = monotonic()
-                if now - checked >= safety_interval or not came:
-                    # Not only when nothing comes: a busy consumer has a heartbeat, too.
-                    connection.heartbeat_check()
-                    checked = now
-                if came:
-                    yield None
-                    idle_since = monotonic()
-                elif timeout is not None and now - idle_since >= timeout:
-                    raise _NothingCameError(f"nothing came for {timeout} seconds")
-                else:
-                    # It works, there is only nothing to do.
-                    self._fruitless = 0
+        for _ in range(limit) if limit else count():
+            if self.should_stop:
+                break
+            self.on_iteration()
+            wait = safety_interval
+            if timeout is not None:
+                wait = min(wait, max(idle_since + timeout - monotonic(), 0.0))
+            came = self._wait(connection, wait)
+            if not came and self._stopped():
+                break
+            now = monotonic()
+            if now - checked >= safety_interval or not came:
+                # Not only when nothing comes: a busy consumer has a heartbeat, too.
+                connection.heartbeat_check()
+                checked = now
+            if came:
+                yield None
+                idle_since = monotonic()
+            elif timeout is not None and now - idle_since >= timeout:
+                raise _NothingCameError(f"nothing came for {timeout} seconds")
+            else:
+                # It works, there is only nothing to do.
+                self._fruitless = 0
 
     def _wait(self, connection: Connection, seconds: float) -> bool:
         """Wait for an event; whether one came."""
         try:
             connection.drain_events(timeout=seconds)
-        except OSError as exc:
-            if isinstance(exc, TimeoutError) and exc.errno is None:
-                return False
+        except TimeoutError as exc:
+            # One with a number says that the connection timed out.
+            if exc.errno is not None and not self.should_stop:
+                raise
+            return False
+        except self.connection_errors:
             # Somebody may have closed the connection to end us.
             if not self.should_stop:
                 raise
@@ -247,10 +267,12 @@ class ConsumerMixin:
     @contextmanager
     def consumer_context(self, **kwargs: Any) -> Iterator[tuple[Any, Any, list[Any]]]:
         """Connect and consume without waiting for events: ``(connection, channel, consumers)``."""
-        with self.Consumer() as (connection, channel, consumers):
-            with self.extra_context(connection, channel):
-                self.on_consume_ready(connection, channel, consumers, **kwargs)
-                yield connection, channel, consumers
+        with (
+            self.Consumer() as (connection, channel, consumers),
+            self.extra_context(connection, channel),
+        ):
+            self.on_consume_ready(connection, channel, consumers, **kwargs)
+            yield connection, channel, consumers
 
     @contextmanager
     def Consumer(self) -> Iterator[tuple[Any, Any, list[Any]]]:  # noqa: N802  documented name
@@ -259,8 +281,13 @@ class ConsumerMixin:
             self.on_connection_revived()
             logger.info("Connected to %s", connection.as_uri())
             channel = connection.default_channel
-            new_consumer = partial(Consumer, channel, on_decode_error=self.on_decode_error)
-            with self._consume_from(*self.get_consumers(new_consumer, channel)) as consumers:
+            new_consumer = partial(
+                messaging.Consumer, channel, on_decode_error=self.on_decode_error
+            )
+            with (
+                self._consume_from(*self.get_consumers(new_consumer, channel)) as consumers,
+                self._letting_go(connection),
+            ):
                 yield connection, channel, consumers
             logger.debug("Consumers canceled")
             self.on_consume_end(connection, channel)
@@ -276,12 +303,19 @@ class ConsumerMixin:
         """A connection of its own, established, and closed at the end."""
         with self.create_connection() as connection:
             self._ensure(connection)
-            try:
+            with self._letting_go(connection):
                 yield connection
-            except self.connection_errors:
-                # There may be nobody to say farewell to.
-                connection.collect(socket_timeout=LETTING_GO)
-                raise
+
+    @contextmanager
+    def _letting_go(self, connection: Connection) -> Iterator[None]:
+        """Where the connection is lost, say no farewell: there may be nobody to hear it."""
+        try:
+            yield
+        except _NothingCameError:
+            raise
+        except self.connection_errors:
+            connection.collect(socket_timeout=LETTING_GO)
+            raise
 
     def _ensure(self, connection: Connection) -> None:
         connection.ensure_connection(
@@ -291,11 +325,12 @@ class ConsumerMixin:
     def _stop_connecting(self) -> None:
         """Called about once a second while there is no connection."""
         if self.should_stop:
-            raise _Stopped
+            raise _Stopped("should_stop was set while there was no connection")
 
     def create_connection(self) -> Connection:
         """A copy of `connection`, which is left alone."""
-        return self.connection.clone()
+        copy: Connection = self.connection.clone()
+        return copy
 
     def maybe_conn_error(self, fun: Callable[[], Any]) -> Any:
         """Call `fun` and ignore connection and channel errors; see `kombu.common.ignore_errors`."""
@@ -332,9 +367,9 @@ class ConsumerProducerMixin(ConsumerMixin):
     _producer_connection: Connection | None = None
 
     @property
-    def producer(self) -> Producer:
+    def producer(self) -> messaging.Producer:
         """A producer on `producer_connection`."""
-        return Producer(self.producer_connection)
+        return messaging.Producer(self.producer_connection)
 
     @property
     def producer_connection(self) -> Connection:
@@ -345,7 +380,7 @@ class ConsumerProducerMixin(ConsumerMixin):
         """
         connection = self._producer_connection
         if connection is None:
-            connection = self.connection.clone()
+            connection = self.create_connection()
             self._ensure(connection)
             self._producer_connection = connection
         return connection

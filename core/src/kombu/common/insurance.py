@@ -102,6 +102,7 @@ def ignore_errors(
     ignoring = _ignoring((*conn.connection_errors, *conn.channel_errors))
     if fun is None:
         return ignoring
+    result = None
     with ignoring:
-        return fun(*args, **kwargs)
-    return None
+        result = fun(*args, **kwargs)
+    return result

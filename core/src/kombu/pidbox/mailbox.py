@@ -16,11 +16,12 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import InconsistencyError, NotBoundError
 from kombu.log import get_logger
 from kombu.messaging import Consumer, Producer
-from kombu.utils.deadlines import bounded, operation_timeout, remaining, within
+from kombu.utils.deadlines import bounded, operation_timeout, own_time, remaining, within
 from kombu.utils.functional import maybe_evaluate
+from kombu.utils.objects import cached_property
 from kombu.utils.uuid import uuid
 
-from .node import Node
+from . import node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +58,8 @@ class Mailbox:
     Safe for threads where each has a bound copy; each thread has a queue of replies of its own.
     """
 
-    node_cls: type[Node] = Node
+    #: What `Node` makes.
+    node_cls: Any = node.Node
     exchange_fmt = "%s.pidbox"
     reply_exchange_fmt = "reply.%s.pidbox"
 
@@ -136,11 +138,12 @@ class Mailbox:
         state: Any = None,
         channel: Any = None,
         handlers: dict[str, Callable[..., Any]] | None = None,
-    ) -> Node:
+    ) -> node.Node:
         """A node of this mailbox, named after the host by default."""
-        return self.node_cls(
+        made: node.Node = self.node_cls(
             hostname or socket.gethostname(), state, channel, handlers, mailbox=self
         )
+        return made
 
     # -- connection --------------------------------------------------------------------------
 
@@ -161,21 +164,13 @@ class Mailbox:
     def _operation_timeout(self) -> float:
         return operation_timeout(self.connection)
 
-    @property
+    @cached_property
     def producer_pool(self) -> Any:
         """Where producers come from; `None`: they are made of the channel.
 
-        Deleting it has a lazy pool evaluated again, which a process does that was forked.
+        After it was deleted, which a process does that was forked, a lazy pool is evaluated anew.
         """
         return maybe_evaluate(self._producer_pool)
-
-    @producer_pool.setter
-    def producer_pool(self, pool: Any) -> None:
-        self._producer_pool = pool
-
-    @producer_pool.deleter
-    def producer_pool(self) -> None:
-        """Nothing is kept: a lazy pool is asked each time."""
 
     @contextmanager
     def producer_or_acquire(self, producer: Any = None, channel: Any = None) -> Iterator[Any]:
@@ -341,7 +336,7 @@ class Mailbox:
                 f"pattern and matcher must be text: they are {pattern!r} and {matcher!r}"
             )
         if not reply:
-            with within(remaining(self._operation_timeout())):
+            with within(own_time(self.connection, None)):
                 self._publish(
                     command,
                     arguments or {},
@@ -375,9 +370,7 @@ class Mailbox:
                     matcher=matcher,
                 )
             left = None if deadline is None else max(deadline - monotonic(), 0.0)
-            return self._collect(
-                ticket, limit=limit, timeout=left, callback=callback, channel=chan
-            )
+            return self._collect(ticket, limit=limit, timeout=left, callback=callback, channel=chan)
         finally:
             self.unclaimed.pop(ticket, None)
 

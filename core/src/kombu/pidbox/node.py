@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kombu import messaging
 from kombu.log import get_logger
 from kombu.matcher import match
-from kombu.messaging import Consumer
 from kombu.utils.deadlines import bounded, operation_timeout
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ class Node:
         *,
         timeout: float | None = None,
         **options: Any,
-    ) -> Consumer:
+    ) -> messaging.Consumer:
         """A `kombu.Consumer` of the node's queue, which is declared."""
         queue = self.mailbox.get_queue(self.hostname)
         queue.on_declared = self._warn_if_shared
-        return Consumer(
+        return messaging.Consumer(
             channel or self.channel or self.mailbox.default_channel,
             [queue],
             no_ack=no_ack,
@@ -107,7 +107,7 @@ class Node:
         callback: Callable[[Any, Any], Any] | None = None,
         *,
         timeout: float | None = None,
-    ) -> Consumer:
+    ) -> messaging.Consumer:
         """Start to receive commands; they come with ``drain_events``.  Cancel what it returns.
 
         Args:
@@ -145,6 +145,11 @@ class Node:
         destination, pattern, matcher = map(body.get, ("destination", "pattern", "matcher"))
         if not isinstance(body["method"], str):
             raise TypeError(f"the method is {body['method']!r}, wanted text")
+        if "self" in body:
+            raise TypeError("'self' is no part of a command")
+        reply_to = body.get("reply_to")
+        if reply_to and not {"exchange", "routing_key"} <= set(reply_to):
+            raise TypeError(f"reply_to is {reply_to!r}, wanted an exchange and a routing_key")
         if message is not None:
             self.mailbox.clock.adjust(message.headers.get("clock") or 0)
         if destination:
@@ -155,15 +160,12 @@ class Node:
 
     # -- executing ---------------------------------------------------------------------------
 
-    @bounded
     def dispatch(
         self,
         method: str,
         arguments: dict[str, Any] | None = None,
         reply_to: Mapping[str, str] | None = None,
         ticket: str | None = None,
-        *,
-        timeout: float | None = None,
         **kwargs: Any,
     ) -> Any:
         """Execute a command and send the answer, where one is wanted.
@@ -173,7 +175,6 @@ class Node:
             arguments: Arguments of the handler.
             reply_to: ``exchange`` and ``routing_key`` that the answer goes to.
             ticket: What the answer is to be known by.
-            timeout: Seconds that sending the answer may take; `None`: the ``operation_timeout``.
             **kwargs: What else the message says; ignored.
 
         Returns:

@@ -1,4 +1,4 @@
-"""``kombu.transport.SLMQ``: the transport for SoftLayer's queues, from its plugin where one is installed."""
+"""``kombu.transport.SLMQ``: the transport for SoftLayer's queues, from its plugin."""
 
 from __future__ import annotations
 

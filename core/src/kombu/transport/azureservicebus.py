@@ -1,4 +1,4 @@
-"""``kombu.transport.azureservicebus``: the transport for Azure Service Bus, from its plugin where one is installed."""
+"""``kombu.transport.azureservicebus``: the transport for Azure Service Bus, from its plugin."""
 
 from __future__ import annotations
 

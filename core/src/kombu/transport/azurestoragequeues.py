@@ -1,4 +1,4 @@
-"""``kombu.transport.azurestoragequeues``: the transport for Azure Storage Queues, from its plugin where one is installed."""
+"""``kombu.transport.azurestoragequeues``: the transport for Azure Storage Queues, from its plugin."""
 
 from __future__ import annotations
 

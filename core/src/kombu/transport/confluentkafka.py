@@ -1,4 +1,4 @@
-"""``kombu.transport.confluentkafka``: the transport for Kafka, from its plugin where one is installed."""
+"""``kombu.transport.confluentkafka``: the transport for Kafka, from its plugin."""
 
 from __future__ import annotations
 

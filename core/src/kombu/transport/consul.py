@@ -1,4 +1,4 @@
-"""``kombu.transport.consul``: the transport for Consul, from its plugin where one is installed."""
+"""``kombu.transport.consul``: the transport for Consul, from its plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kombu.transport.gcpubsub``: the transport for Google Cloud Pub/Sub, from its plugin where one is installed."""
+"""``kombu.transport.gcpubsub``: the transport for Google Cloud Pub/Sub, from its plugin."""
 
 from __future__ import annotations
 

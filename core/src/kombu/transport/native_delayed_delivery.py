@@ -2,8 +2,8 @@
 
 There are 28 levels, each a topic exchange and a queue.  Level *n* keeps a message for 2**n seconds
 where the *n* th bit of its delay is set, and passes it on at once where it is not; so every delay
-from 1 second to 2**28 - 1 (eight and a half years) is a sum.  The bits are the first 28 words of the
-routing key, the highest first; the key that is meant stands behind them.  From the last level
+from 1 second to 2**28 - 1 (eight and a half years) is a sum.  The bits are the first 28 words of
+the routing key, the highest first; the key that is meant stands behind them.  From the last level
 messages go to one exchange, to which the exchanges of those who consume are bound.
 
 The names and arguments are those of Kombu 5.7, so that Celery's producers and workers of both kinds
@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu.entity import Exchange, Queue
 from kombu.log import get_logger
-from kombu.utils.deadlines import operation_timeout, remaining, within
+from kombu.utils.deadlines import own_time, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kombu.entity import Exchange, Queue
 
 __all__ = (
     "CELERY_DELAYED_DELIVERY_EXCHANGE",
@@ -50,8 +51,13 @@ def _with_prefix(name: str, prefix: str | None) -> str:
     return f"{prefix}_{name}" if prefix else name
 
 
-def _delivery_exchange(prefix: str | None) -> Exchange:
-    return Exchange(_with_prefix(CELERY_DELAYED_DELIVERY_EXCHANGE, prefix), type="topic")
+def _delivery(prefix: str | None) -> str:
+    return _with_prefix(CELERY_DELAYED_DELIVERY_EXCHANGE, prefix)
+
+
+def _next(level: int, prefix: str | None) -> str:
+    """The exchange that a level passes messages on to."""
+    return level_name(level - 1, prefix) if level else _delivery(prefix)
 
 
 def level_name(level: int, prefix: str | None = None) -> str:
@@ -90,42 +96,44 @@ def declare_native_delayed_delivery_exchanges_and_queues(
     """
     if queue_type not in QUEUE_TYPES:
         raise ValueError(f"queue_type must be either classic or quorum: it is {queue_type!r}")
-    with within(remaining(operation_timeout(connection)) if timeout is None else timeout):
+    with within(own_time(connection, timeout)):
         channel = connection.channel()
         try:
-            delivery = _delivery_exchange(prefix)
             levels = range(MAX_LEVEL, -1, -1)
             for level in levels:
                 _declare_level(channel, level, queue_type, prefix)
-            for level in levels[:-1]:
-                below = Exchange(level_name(level - 1, prefix), type="topic")
-                _pass_on(channel, below, level, prefix)
-            delivery(channel).declare()
-            _pass_on(channel, delivery, 0, prefix)
+            _declare_exchange(channel, _delivery(prefix))
+            for level in levels:
+                channel.exchange_bind(
+                    destination=_next(level, prefix),
+                    source=level_name(level, prefix),
+                    routing_key=_pattern(level, "0"),
+                )
         finally:
             channel.close()
 
 
+def _declare_exchange(channel: Any, name: str) -> None:
+    channel.exchange_declare(exchange=name, type="topic", durable=True, auto_delete=False)
+
+
 def _declare_level(channel: Any, level: int, queue_type: str, prefix: str | None) -> None:
     name = level_name(level, prefix)
-    after = _delivery_exchange(prefix).name if level == 0 else level_name(level - 1, prefix)
     arguments = {
         "x-queue-type": queue_type,
         # A message that finds no room is the publisher's again, instead of pushing out another.
         "x-overflow": "reject-publish",
         "x-message-ttl": 2**level * 1000,
-        "x-dead-letter-exchange": after,
+        "x-dead-letter-exchange": _next(level, prefix),
     }
     if queue_type == "quorum":
         # Otherwise a message may be lost between two levels.
         arguments["x-dead-letter-strategy"] = "at-least-once"
-    exchange = Exchange(name, type="topic")
-    queue = Queue(name, exchange, _pattern(level, "1"), queue_arguments=arguments)
-    queue(channel).declare()
-
-
-def _pass_on(channel: Any, to: Exchange, level: int, prefix: str | None) -> None:
-    to(channel).bind_to(level_name(level, prefix), routing_key=_pattern(level, "0"))
+    _declare_exchange(channel, name)
+    channel.queue_declare(
+        queue=name, durable=True, exclusive=False, auto_delete=False, arguments=arguments
+    )
+    channel.queue_bind(queue=name, exchange=name, routing_key=_pattern(level, "1"))
 
 
 def bind_queue_to_native_delayed_delivery_exchange(
@@ -143,12 +151,10 @@ def bind_queue_to_native_delayed_delivery_exchange(
         prefix: See `level_name`.
         timeout: Seconds that it may take; `None`: the ``operation_timeout``.
     """
-    with within(remaining(operation_timeout(connection)) if timeout is None else timeout):
+    with within(own_time(connection, timeout)):
         channel = connection.channel()
         try:
-            source = _delivery_exchange(prefix)
-            bound = queue(channel)
-            for exchange, routing_key in _bindings_of(bound):
+            for exchange, routing_key in _bindings_of(queue):
                 if exchange.type == "direct":
                     logger.warning(
                         "Exchange %s is a direct exchange, which native delayed delivery can't "
@@ -158,8 +164,10 @@ def bind_queue_to_native_delayed_delivery_exchange(
                     )
                     continue
                 key = routing_key if routing_key.startswith("#") else f"#.{routing_key}"
-                exchange(channel).bind_to(source, routing_key=key)
-                bound.bind_to(exchange, routing_key=key)
+                channel.exchange_bind(
+                    destination=exchange.name, source=_delivery(prefix), routing_key=key
+                )
+                channel.queue_bind(queue=queue.name, exchange=exchange.name, routing_key=key)
         finally:
             channel.close()
 

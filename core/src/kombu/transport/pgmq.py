@@ -1,4 +1,4 @@
-"""``kombu.transport.pgmq``: the transport for PGMQ, from its plugin where one is installed."""
+"""``kombu.transport.pgmq``: the transport for PGMQ, from its plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kombu.transport.pyro``: the transport for Pyro, from its plugin where one is installed."""
+"""``kombu.transport.pyro``: the transport for Pyro, from its plugin."""
 
 from __future__ import annotations
 

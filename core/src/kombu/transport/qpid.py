@@ -1,4 +1,4 @@
-"""``kombu.transport.qpid``: the transport for Qpid, from its plugin where one is installed."""
+"""``kombu.transport.qpid``: the transport for Qpid, from its plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kombu.transport.sqlalchemy``: the transport for databases, by SQLAlchemy, from its plugin where one is installed."""
+"""``kombu.transport.sqlalchemy``: the transport for databases, by SQLAlchemy, from its plugin."""
 
 from __future__ import annotations
 
