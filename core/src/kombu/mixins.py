@@ -72,7 +72,9 @@ class ConsumerMixin:
     # -- what a program says -----------------------------------------------------------------
 
     def get_consumers(
-        self, Consumer: Callable[..., messaging.Consumer], channel: Any
+        self,
+        Consumer: Callable[..., messaging.Consumer],  # noqa: N803  documented name
+        channel: Any,
     ) -> Sequence[Any]:
         """The consumers, for each connection anew.
 

@@ -102,7 +102,7 @@ def ignore_errors(
     ignoring = _ignoring((*conn.connection_errors, *conn.channel_errors))
     if fun is None:
         return ignoring
-    result = None
+    result: list[Any] = [None]
     with ignoring:
-        result = fun(*args, **kwargs)
-    return result
+        result[0] = fun(*args, **kwargs)
+    return result[0]

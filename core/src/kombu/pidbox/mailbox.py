@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.clocks import LamportClock
 from kombu.common import oid_from
-from kombu.declare import maybe_declare
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import InconsistencyError, NotBoundError
 from kombu.log import get_logger
@@ -356,8 +355,9 @@ class Mailbox:
         try:
             with within(timeout):
                 chan = channel or self.default_channel
-                # Before the command is sent: no reply is early.
-                maybe_declare(self.reply_queue(chan))
+                # Before the command is sent: no reply is early.  Each time: some transports delete
+                # it after the replies.
+                self.reply_queue(chan).declare()
                 self._publish(
                     command,
                     arguments or {},

@@ -1,4 +1,4 @@
-"""``kombu.transport.azurestoragequeues``: the transport for Azure Storage Queues, from its plugin."""
+"""``kombu.transport.azurestoragequeues``: that for Azure Storage Queues, from its plugin."""
 
 from __future__ import annotations
 
