@@ -45,7 +45,7 @@ class Worker(ConsumerMixin):
         self.told: list[str] = []
         self.live: Any = None
         # Tests do not wait a second for each start.
-        self.restart_limit = TokenBucket(1_000)
+        self.restart_limit = TokenBucket(1_000, capacity=1_000)
 
     def get_consumers(self, Consumer: Any, channel: Any) -> list[Consumer]:
         self.told.append("get_consumers")
@@ -243,7 +243,7 @@ def test_a_loss_before_anything_came_is_waited_for_longer_each_time(
     send(connection, 1)
     monkeypatch.setattr(worker, "_pause", pauses.append)
     worker.run()
-    assert [round(pause, 6) > 0 for pause in pauses] == [True] * 7
+    # The bucket of the worker is never empty: the pauses are those between losses.
     for pause, longest in zip(pauses, [2, 4, 8, 16, 30, 30, 30], strict=True):
         assert 0.85 * longest <= pause <= longest
     assert worker.received == [1]

@@ -36,11 +36,11 @@ class Node:
     """
 
     #: Its name.
-    hostname: str
+    hostname: str = ""
     #: The mailbox that it belongs to.
-    mailbox: Mailbox
+    mailbox: Any = None
     #: Functions by the name of their command; called as ``handler(state, **arguments)``.
-    handlers: dict[str, Callable[..., Any]]
+    handlers: Any = None
     #: Handed to each handler.
     state: Any = None
     #: Channel to receive and to answer on.
@@ -55,14 +55,13 @@ class Node:
         mailbox: Mailbox | None = None,
     ) -> None:
         self.channel = channel
-        if mailbox is not None:
-            self.mailbox = mailbox
+        self.mailbox = mailbox
         self.hostname = hostname
         self.state = state
         self.handlers = {} if handlers is None else handlers
 
     def _operation_timeout(self) -> float:
-        return operation_timeout(self.channel or self.mailbox.connection)
+        return operation_timeout(self.channel or getattr(self.mailbox, "connection", None))
 
     def handler(self, fun: F) -> F:
         """Decorate a function: it handles the command of its name."""

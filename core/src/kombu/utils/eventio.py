@@ -26,7 +26,7 @@ ERR = 0x008 | 0x010
 SELECT_BAD_FD = {errno.EBADF} | ({10038} if sys.platform == "win32" else set())
 
 #: Errors of a descriptor that is unknown already, or was closed and is another one's by now.
-_UNKNOWN = (KeyError, ValueError, FileNotFoundError, PermissionError)
+_UNKNOWN = (KeyError, ValueError, OSError)
 
 
 class Poller(Protocol):
@@ -142,7 +142,7 @@ class _Kqueue:
         try:
             number = fileno(fd)
             self._change(number, self._events.pop(number), select.KQ_EV_DELETE)  # type: ignore[attr-defined,unused-ignore]
-        except (*_UNKNOWN, OSError):
+        except _UNKNOWN:
             pass
 
     def poll(self, timeout: float | None) -> list[tuple[int, int]]:
