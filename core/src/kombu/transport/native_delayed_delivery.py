@@ -156,11 +156,12 @@ def bind_queue_to_native_delayed_delivery_exchange(
         try:
             for exchange, routing_key in _bindings_of(queue):
                 if exchange.type == "direct":
+                    # The words of 5.7, which Celery's tests compare.
                     logger.warning(
-                        "Exchange %s is a direct exchange, which native delayed delivery can't "
-                        "use: tasks with an ETA that are published to it block a worker until the "
-                        "ETA. Use a topic exchange",
-                        exchange.name or repr(""),
+                        "Exchange %s is a direct exchange and native delayed delivery do not "
+                        "support direct exchanges.\nETA tasks published to this exchange will "
+                        "block the worker until the ETA arrives.",
+                        exchange.name,
                     )
                     continue
                 key = routing_key if routing_key.startswith("#") else f"#.{routing_key}"
