@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from kombu import Connection, Consumer, Exchange, Message, Producer, Queue, pools
+from kombu import Connection, Consumer, Exchange, Message, Producer, Queue, common, compat, pools
 from kombu.batching import Batch
 from kombu.connection import ChannelPool, ConnectionPool, PooledConnection
 from kombu.declare import maybe_declare
 from kombu.entity import binding
+from kombu.mixins import ConsumerMixin, ConsumerProducerMixin
+from kombu.pidbox import Mailbox, Node
 from kombu.pools import ProducerPool
 from kombu.resource import Resource
 from kombu.simple import SimpleBuffer, SimpleQueue
+from kombu.transport import native_delayed_delivery
 from kombu.transport.options import Options
 from kombu.utils.deadlines import OPERATION_TIMEOUT
 from kombu.virtual import Channel
@@ -44,6 +47,14 @@ CLASSES: dict[type, type] = {
     SimpleQueue: object,
     SimpleBuffer: SimpleQueue,
     Channel: object,
+    common.Broadcast: Queue,
+    ConsumerMixin: object,
+    ConsumerProducerMixin: ConsumerMixin,
+    Mailbox: object,
+    Node: object,
+    compat.Publisher: Producer,
+    compat.Consumer: Consumer,
+    compat.ConsumerSet: Consumer,
 }
 OTHERS: dict[str, Any] = {
     "maybe_declare": maybe_declare,
@@ -51,6 +62,22 @@ OTHERS: dict[str, Any] = {
     "pools.set_limit": pools.set_limit,
     "Consumer": Consumer,
     "SimpleQueue": SimpleQueue,
+    **{
+        name: getattr(common, name)
+        for name in (
+            "collect_replies",
+            "drain_consumer",
+            "eventloop",
+            "insured",
+            "itermessages",
+            "send_reply",
+        )
+    },
+    **{
+        name: getattr(native_delayed_delivery, name)
+        for name in native_delayed_delivery.__all__
+        if name.startswith(("bind", "declare"))
+    },
 }
 
 #: Those whose `timeout` is 5.7's own, and may be given by position.
@@ -62,7 +89,16 @@ BY_POSITION = {
     "SimpleQueue.get",
     "Channel.basic_publish",
     "Channel.drain_events",
+    "eventloop",
+    "itermessages",
+    "drain_consumer",
+    "ConsumerMixin.consume",
+    "Mailbox.call",
+    "Mailbox.multi_call",
 }
+
+#: Those whose `timeout` is 5.7's own, with another default (seconds).
+OWN_DEFAULT = {"Mailbox.multi_call": 1}
 
 
 def rows() -> dict[str, tuple[str, str]]:
@@ -121,11 +157,13 @@ def test_the_argument_is_the_one_on_the_page(name: str) -> None:
         assert not callable(call) or "see there" in argument
         return
     parameter = inspect.signature(call).parameters[argument.strip("`")]
-    assert parameter.default is None
+    assert parameter.default == OWN_DEFAULT.get(name)
     if name not in BY_POSITION:
         assert parameter.kind is parameter.KEYWORD_ONLY
     assert (
-        default in {"operation_timeout", "sends, and waits for no answer"} or "for ever" in default
+        default in {"operation_timeout", "sends, and waits for no answer"}
+        or "for ever" in default
+        or (name in OWN_DEFAULT and "one second" in default)
     )
 
 

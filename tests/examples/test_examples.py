@@ -109,6 +109,30 @@ RUNS = {
         (("several_consumers", URL),),
         ("order: {'item': 'tea'}", "invoice: {'total': 5}", "nothing more"),
     ),
+    "consumer program": Run(
+        (("consumer_program", URL),), ("letter: hello", "express: hurry", "done")
+    ),
+    "event loops": Run(
+        (("event_loops", URL),),
+        (
+            "received: one",
+            "an event, or nothing for a tenth of a second",
+            "nothing more",
+            "taken: two",
+            "taken: three",
+            "received: for everybody",
+            "received: for everybody",
+        ),
+    ),
+    "mailbox": Run(
+        (("mailbox", URL),),
+        (
+            "[{'scheduler@home': {'transport': 'memory', 'loads': 2}}]",
+            "[{'scheduler@home': {'transport': 'memory', 'loads': 2}}]",
+            "[{'scheduler@home': {'error': \"KeyError('unknown')\"}}]",
+            "[]",
+        ),
+    ),
     "connecting": Run(
         (("connecting", URL),),
         (

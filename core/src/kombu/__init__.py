@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from kombu.common import eventloop
     from kombu.connection import BrokerConnection, Connection
     from kombu.entity import Exchange, Queue, binding
     from kombu.message import Message
@@ -39,6 +40,7 @@ __all__ = (
     "connections",
     "disable_insecure_serializers",
     "enable_insecure_serializers",
+    "eventloop",
     "parse_url",
     "producers",
     "uuid",
@@ -71,6 +73,7 @@ _HOMES = {
     "connections": "kombu.pools",
     "disable_insecure_serializers": "kombu.serialization",
     "enable_insecure_serializers": "kombu.serialization",
+    "eventloop": "kombu.common",
     "parse_url": "kombu.utils.url",
     "producers": "kombu.pools",
     "uuid": "kombu.utils.uuid",

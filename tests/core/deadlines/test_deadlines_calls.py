@@ -5,16 +5,23 @@ from __future__ import annotations
 import logging
 from queue import Empty
 from time import monotonic
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hanging_store import LATE, HangingBackend, HangingPlugin, Trouble
 
-from kombu import Connection, Consumer, Exchange, Producer, Queue, plugins, pools
+from kombu import Connection, Consumer, Exchange, Producer, Queue, compat, plugins, pools
+from kombu.common import eventloop, insured, itermessages, send_reply
 from kombu.declare import maybe_declare
 from kombu.entity import binding
 from kombu.exceptions import KombuError, LimitExceeded, OperationalError
+from kombu.pidbox import Mailbox
 from kombu.pools import ProducerPool
+from kombu.transport.native_delayed_delivery import (
+    bind_queue_to_native_delayed_delivery_exchange,
+    declare_native_delayed_delivery_exchanges_and_queues,
+)
 from kombu.utils.deadlines import GRACE, within
 from kombu.virtual.publishing import to_envelope
 
@@ -73,6 +80,11 @@ class Bench:
         self.channels.acquire().close()
         self.producers = ProducerPool(connection.Pool(2), 2)
         self.fresh = new_connection()
+        self.mailbox = Mailbox("box", queue_exclusive=False)(connection)
+        self.node = self.mailbox.Node("node", channel=connection.channel())
+        self.publisher = compat.Publisher(connection, exchange="e", exchange_type="topic")
+        self.carrot = compat.Consumer(connection, queue="q")
+        self.several = compat.ConsumerSet(connection, consumers=[self.carrot])
 
     def other(self) -> Connection:
         """A connection that was not used yet."""
@@ -176,6 +188,40 @@ ASKING: dict[str, Callable[[Bench, dict[str, Any]], Any]] = {
     "Connection.drain_events": lambda b, t: b.connection.drain_events(**(t or {"timeout": GIVEN})),
 }
 
+ASKING.update(
+    {
+        "eventloop": lambda b, t: next(eventloop(b.connection, **(t or {"timeout": GIVEN}))),
+        "itermessages": lambda b, t: (
+            next(itermessages(b.connection, b.channel, Queue("q"), timeout=GIVEN)) and ask(b)
+        ),
+        "send_reply": lambda b, t: send_reply("e", request(), {}, b.producer, **t),
+        "send_reply retry": lambda b, t: send_reply("e", request(), {}, b.producer, True, **t),
+        "insured": lambda b, t: insured(
+            b.pool, purge, (), {"queue": b.queue}, **(t or {"timeout": GIVEN})
+        ),
+        "Mailbox.call": lambda b, t: b.mailbox.call(["node"], "ping", **t),
+        "Mailbox.multi_call": lambda b, t: b.mailbox.multi_call("ping", **(t or {"timeout": None})),
+        "Mailbox.cast": lambda b, t: b.mailbox.cast(["node"], "ping", **t),
+        "Mailbox.abcast": lambda b, t: b.mailbox.abcast("ping", **t),
+        "Node.Consumer": lambda b, t: b.node.Consumer(**t),
+        "Node.listen": lambda b, t: b.node.listen(**t),
+        "Node.reply": lambda b, t: b.node.reply({}, "e", "a.b", "ticket", **t),
+        "native_delayed_delivery declare": lambda b, t: (
+            declare_native_delayed_delivery_exchanges_and_queues(b.connection, "classic", **t)
+        ),
+        "native_delayed_delivery bind": lambda b, t: bind_queue_to_native_delayed_delivery_exchange(
+            b.connection, b.queue, **t
+        ),
+        "compat.Publisher.send": lambda b, t: b.publisher.send("x", "a.b", **t),
+        "compat.Consumer.fetch": lambda b, t: b.carrot.fetch(**t),
+        "compat.Consumer.discard_all": lambda b, t: b.carrot.discard_all(**t),
+        "compat.ConsumerSet.discard_all": lambda b, t: b.several.discard_all(**t),
+        "compat.ConsumerSet.add_consumer_from_dict": lambda b, t: b.several.add_consumer_from_dict(
+            "new", **t
+        ),
+    }
+)
+
 #: Calls that let go of something, or that have nothing to ask: they return in time.
 LETTING_GO: dict[str, Callable[[Bench, dict[str, Any]], Any]] = {
     "Connection.close": lambda b, t: b.connection.close(**t),
@@ -208,7 +254,20 @@ LETTING_GO: dict[str, Callable[[Bench, dict[str, Any]], Any]] = {
     "Channel.close": lambda b, t: b.channel.close(**t),
     "Message.ack": lambda b, t: b.message.ack(),
     "Message.reject": lambda b, t: b.message.reject(),
+    "compat.Publisher.close": lambda b, t: b.publisher.close(**t),
+    "compat.Consumer.close": lambda b, t: b.carrot.close(**t),
 }
+
+
+def request() -> Any:
+    """Stands in for a message that wants an answer."""
+    return SimpleNamespace(
+        properties={"reply_to": "a.b"}, content_type="application/json", content_encoding="utf-8"
+    )
+
+
+def purge(queue: Queue, channel: Any, connection: Connection) -> int:
+    return queue(channel).purge()
 
 
 def acquired(pool: Any, given: dict[str, Any]) -> None:

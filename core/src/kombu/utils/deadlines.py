@@ -26,6 +26,7 @@ __all__ = (
     "bounded",
     "current",
     "operation_timeout",
+    "own_time",
     "remaining",
     "time_is_up",
     "within",
@@ -110,6 +111,16 @@ def operation_timeout(thing: Any) -> float:
     # Stand-ins of tests answer with anything.
     value = options.get("operation_timeout") if isinstance(options, Mapping) else None
     return float(value) if isinstance(value, (int, float)) else OPERATION_TIMEOUT
+
+
+def own_time(thing: Any, timeout: float | None) -> float | None:
+    """What `within` is to be given by a function with a ``timeout`` of its own.
+
+    Without one it is the `operation_timeout` of `thing`, unless the caller has a deadline.
+    """
+    if timeout is None and current.deadline is None:
+        return operation_timeout(thing)
+    return timeout
 
 
 def bounded(method: F) -> F:

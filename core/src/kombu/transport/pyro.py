@@ -1,0 +1,7 @@
+"""``kombu.transport.pyro``: the transport for Pyro, from its plugin."""
+
+from __future__ import annotations
+
+from .forwarding import stand_in
+
+stand_in(__name__, "pyro")
