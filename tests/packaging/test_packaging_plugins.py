@@ -120,8 +120,6 @@ def test_a_missing_driver_is_installed_by_the_command(
 def test_the_demo_runs_in_a_folder(
     alone: Callable[[str], Environment], sources: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    if "filesystem" not in {plugin.extra for plugin in PLUGINS}:
-        pytest.skip("the plugin is not written yet")
     folder = tmp_path_factory.mktemp("messages")
     printed = count_files(alone("filesystem"), f"filesystem://{folder}{os.sep}", sources)
     assert "210" in printed
