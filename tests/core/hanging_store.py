@@ -54,14 +54,16 @@ class HangingSession(LeasingSession):
         super().__init__(backend)
         self._bindings = backend.bindings
 
-    def bind(self, binding: Binding, deadline: float) -> None:
+    def bind(self, binding: Binding, type: str | None, deadline: float) -> None:
         HangingBackend.trouble.meet(deadline)
         self._bindings.append(binding)
 
-    def unbind(self, binding: Binding, deadline: float) -> None:
+    def unbind(self, binding: Binding, type: str | None, deadline: float) -> None:
         HangingBackend.trouble.meet(deadline)
 
-    def load(self, exchange: str, deadline: float) -> tuple[object, list[Binding]]:
+    def load(
+        self, exchange: str, type: str | None, deadline: float
+    ) -> tuple[object, list[Binding]]:
         HangingBackend.trouble.meet(deadline)
         return None, [b for b in self._bindings if b.exchange == exchange]
 

@@ -33,7 +33,7 @@ def repaired(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     house.build_changed(
         SAMPLES / "outdated",
         scratch / "outdated",
-        version | {"src/kombu_sample_outdated/__init__.py": {"API = -1": "API = 0"}},
+        version | {"src/kombu_sample_outdated/__init__.py": {"API = 0": "API = 1"}},
     )
     return house
 
@@ -118,7 +118,7 @@ def test_an_outdated_plugin_is_upgraded_by_the_command(
     kind, message = environment.error(FIND.format("sample-outdated"))
     assert kind == "PluginVersionMismatch"
     assert "kombu-sample-outdated 1.0" in message
-    assert "was written for plugin API -1; kombu 6.0.0 has plugin API 0" in message
+    assert "was written for plugin API 0; kombu 6.0.0 has plugin API 1" in message
     (command,) = find_commands(message)
     environment.follow(command, repaired.folder)
     assert environment.distributions()["kombu"] == "6.0.0"
@@ -135,7 +135,7 @@ def test_an_outdated_core_is_upgraded_by_the_command(
         scratch / "core",
         {
             "pyproject.toml": {'version = "6.0.0"': 'version = "6.99"'},
-            "src/kombu/plugins/hookspecs.py": {"PLUGIN_API = 0": "PLUGIN_API = 1"},
+            "src/kombu/plugins/hookspecs.py": {"PLUGIN_API = 1": "PLUGIN_API = 2"},
         },
     )
     later.build_changed(
@@ -143,7 +143,7 @@ def test_an_outdated_core_is_upgraded_by_the_command(
         scratch / "outdated",
         {
             "pyproject.toml": {'version = "1.0"': 'version = "1.2"'},
-            "src/kombu_sample_outdated/__init__.py": {"API = -1": "API = 1"},
+            "src/kombu_sample_outdated/__init__.py": {"API = 0": "API = 2"},
         },
     )
     environment = new_environment("kombu==6.0.0")
@@ -185,7 +185,7 @@ def test_a_missing_requirement_is_installed_by_the_command(
                 '["kombu>=6,<7"]': '["kombu>=6,<7", "kombu-sample-serializer"]',
             },
             "src/kombu_sample_outdated/__init__.py": {
-                "KOMBU_PLUGIN_API = -1": "import kombu_sample_serializer\nKOMBU_PLUGIN_API = 0"
+                "KOMBU_PLUGIN_API = 0": "import kombu_sample_serializer\nKOMBU_PLUGIN_API = 1"
             },
         },
     )

@@ -61,7 +61,7 @@ class Site:
         )
 
 
-def transport_source(schemes: tuple[str, ...] = ("toy",), api: str = "0") -> str:
+def transport_source(schemes: tuple[str, ...] = ("toy",), api: str = "1") -> str:
     """The source of a transport's plugin module."""
     return textwrap.dedent(
         f"""

@@ -22,7 +22,7 @@ MODULE = """
 import zlib
 from kombu.plugins import CompressorSpec, ExchangeTypeSpec, SerializerSpec, hookimpl
 
-KOMBU_PLUGIN_API = 0
+KOMBU_PLUGIN_API = 1
 
 @hookimpl
 def kombu_serializers():

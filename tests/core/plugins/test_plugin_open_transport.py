@@ -81,7 +81,7 @@ def test_a_wrapper_that_loses_the_transport_is_named(site: Site) -> None:
 
 WRAPPER = """
 from kombu.plugins import hookimpl
-KOMBU_PLUGIN_API = 0
+KOMBU_PLUGIN_API = 1
 
 @hookimpl(wrapper=True)
 def kombu_open_transport(spec, params):
@@ -100,7 +100,7 @@ def test_installed_wrappers_are_loaded_at_the_first_connect_each_by_itself(
     site.install(
         "old",
         {"kombu.plugins": {"wrap": "old_wrapper"}},
-        {"old_wrapper": WRAPPER.replace("API = 0", "API = -1")},
+        {"old_wrapper": WRAPPER.replace("API = 1", "API = 0")},
     )
     site.install_transport()
     spec = site.host.find_transport("toy")
@@ -113,7 +113,7 @@ def test_installed_wrappers_are_loaded_at_the_first_connect_each_by_itself(
     texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == 2
     assert any("bad 1.0" in text and "ZeroDivisionError" in text for text in texts)
-    assert any("old 1.0" in text and "plugin API -1" in text for text in texts)
+    assert any("old 1.0" in text and "plugin API 0" in text for text in texts)
 
 
 def test_threads_that_connect_first_are_all_wrapped(site: Site) -> None:
@@ -144,7 +144,7 @@ def test_a_missing_driver_names_transport_distribution_and_command(site: Site) -
         {
             "toy_plugin": """
             from kombu.plugins import TransportSpec, hookimpl
-            KOMBU_PLUGIN_API = 0
+            KOMBU_PLUGIN_API = 1
 
             @hookimpl
             def kombu_transports():

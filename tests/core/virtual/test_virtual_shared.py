@@ -34,21 +34,23 @@ class Line:
         self.heard = 0
         self.loads = 0
 
-    def bind(self, binding: Binding, deadline: float) -> None:
+    def bind(self, binding: Binding, type: str | None, deadline: float) -> None:
         known = self.store.bindings.setdefault(binding.exchange, [])
         if binding not in known:
             known.append(binding)
             self.store.version += 1
         self.heard = self.store.version
 
-    def unbind(self, binding: Binding, deadline: float) -> None:
+    def unbind(self, binding: Binding, type: str | None, deadline: float) -> None:
         known = self.store.bindings.get(binding.exchange, [])
         if binding in known:
             known.remove(binding)
             self.store.version += 1
         self.heard = self.store.version
 
-    def load(self, exchange: str, deadline: float) -> tuple[object, list[Binding]]:
+    def load(
+        self, exchange: str, type: str | None, deadline: float
+    ) -> tuple[object, list[Binding]]:
         self.loads += 1
         self.heard = self.store.version
         return self.heard, list(self.store.bindings.get(exchange, []))

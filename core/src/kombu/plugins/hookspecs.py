@@ -23,8 +23,9 @@ PROJECT = "kombu"
 
 #: Number of the interface between this core and its plugins: hooks, descriptors and the protocols
 #: of `kombu.transport.backend`.  A plugin module says which one it was written for in its own
-#: attribute ``KOMBU_PLUGIN_API``.  0 is provisional: it may change between minor releases.
-PLUGIN_API = 0
+#: attribute ``KOMBU_PLUGIN_API``.  It goes up when a plugin would have to be changed; additions
+#: that old plugins need not know leave it.
+PLUGIN_API = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -347,15 +347,20 @@ class Topology(Protocol):
     Of the session and not of the backend, because only the answers on one connection are ordered:
     a `fresh` that is asked after a `put` of the same session knows every change that the store had
     seen before it stored the message.
+
+    Each is told the type of the exchange ("direct", "topic", ...), for stores that write or read
+    bindings of some types in another way; `None`: the process has not declared it.
     """
 
-    def bind(self, binding: Binding, deadline: float) -> None:
+    def bind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """Store a binding; storing it again is harmless."""
 
-    def unbind(self, binding: Binding, deadline: float) -> None:
+    def unbind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """Remove a binding; unknown ones are ignored."""
 
-    def load(self, exchange: str, deadline: float) -> tuple[object, Sequence[Binding]]:
+    def load(
+        self, exchange: str, type: str | None, deadline: float
+    ) -> tuple[object, Sequence[Binding]]:
         """The bindings of `exchange`, with a stamp for `fresh`."""
 
     def fresh(self, exchange: str, stamp: object) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .declarations import Declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from kombu.exchange_types import Table
     from kombu.transport.backend import Binding, Envelope, Topology
@@ -55,21 +55,21 @@ class SharedDeclarations(Declarations):
 
     def bind(self, binding: Binding) -> None:
         """Store a binding; storing it again is harmless."""
-        self._topology.bind(binding, self._deadline())
+        self._topology.bind(binding, self._type_of(binding.exchange), self._deadline())
         super().bind(binding)
 
     def unbind(self, binding: Binding) -> None:
         """Remove a binding; an auto-delete exchange goes with its last one."""
-        self._topology.unbind(binding, self._deadline())
+        self._remove(binding)
         self._bring_up_to_date(binding.exchange)
         super().unbind(binding)
 
     def delete_exchange(self, name: str) -> None:
         """Delete an exchange with the bindings from it, and those to it that are known here."""
         to_it = [b for b in self.bindings() if b.to_exchange and b.destination == name]
-        _, from_it = self._topology.load(name, self._deadline())
+        _, from_it = self._load(name)
         for binding in (*from_it, *to_it):
-            self._topology.unbind(binding, self._deadline())
+            self._remove(binding)
         super().delete_exchange(name)
 
     def has_bindings(self, exchange: str) -> bool:
@@ -141,12 +141,22 @@ class SharedDeclarations(Declarations):
                     continue
                 stamp = self._stamps.get(name, _NEVER_LOADED)
                 if reload or stamp is _NEVER_LOADED or not self._topology.fresh(name, stamp):
-                    stamp, bindings = self._topology.load(name, self._deadline())
+                    stamp, bindings = self._load(name)
                     self.replace_bindings(name, list(bindings))
                     self._stamps[name] = stamp
                 stamps[name] = stamp
                 pending += [b.destination for b in self.bindings(name) if b.to_exchange]
         return stamps
+
+    def _load(self, exchange: str) -> tuple[object, Sequence[Binding]]:
+        return self._topology.load(exchange, self._type_of(exchange), self._deadline())
+
+    def _remove(self, binding: Binding) -> None:
+        self._topology.unbind(binding, self._type_of(binding.exchange), self._deadline())
+
+    def _type_of(self, exchange: str) -> str | None:
+        declared = self.find_exchange(exchange)
+        return None if declared is None else declared.type
 
     def forked(self) -> None:
         """Make the locks anew: another thread may have held them when the process forked."""

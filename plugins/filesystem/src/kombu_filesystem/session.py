@@ -284,15 +284,17 @@ class FilesystemSession:
 
     # -- bindings ----------------------------------------------------------------------------
 
-    def bind(self, binding: Binding, deadline: float) -> None:
+    def bind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """Store a binding."""
         self._backend.bindings.bind(binding, deadline)
 
-    def unbind(self, binding: Binding, deadline: float) -> None:
+    def unbind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """Remove a binding."""
         self._backend.bindings.unbind(binding, deadline)
 
-    def load(self, exchange: str, deadline: float) -> tuple[object, Sequence[Binding]]:
+    def load(
+        self, exchange: str, type: str | None, deadline: float
+    ) -> tuple[object, Sequence[Binding]]:
         """The bindings of an exchange."""
         return self._backend.bindings.load(exchange)
 

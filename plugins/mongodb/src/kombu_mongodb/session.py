@@ -244,19 +244,21 @@ class MongoSession:
 
     # -- bindings ----------------------------------------------------------------------------
 
-    def bind(self, binding: Binding, deadline: float) -> None:
+    def bind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """Store a binding."""
         with self._server.ask(deadline):
             self._bindings.bind(binding)
             self._look_again(binding.exchange)
 
-    def unbind(self, binding: Binding, deadline: float) -> None:
+    def unbind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """Remove a binding."""
         with self._server.ask(deadline):
             self._bindings.unbind(binding)
             self._look_again(binding.exchange)
 
-    def load(self, exchange: str, deadline: float) -> tuple[object, Sequence[Binding]]:
+    def load(
+        self, exchange: str, type: str | None, deadline: float
+    ) -> tuple[object, Sequence[Binding]]:
         """The bindings of an exchange, with its number."""
         with self._server.ask(deadline):
             stamp, found = self._bindings.load(exchange)

@@ -130,8 +130,6 @@ class RedisBackend:
         self.specs: dict[str, str] = {}
         #: Queues that have something to maintain, as far as it was told.
         self.to_maintain: set[str] = set()
-        #: The type of an exchange, where it was declared; the transport says how to know.
-        self.type_of: Callable[[str], str | None] = lambda exchange: None  # noqa: ARG005
         self._offset = time() - monotonic()
         self._sessions: weakref.WeakSet[RedisSession] = weakref.WeakSet()
 

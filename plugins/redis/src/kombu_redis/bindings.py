@@ -54,24 +54,21 @@ class Bindings:
         if size >= 0:
             self._sizes[exchange] = size
 
-    def _theirs(self, binding: Binding) -> bool:
+    def _theirs(self, binding: Binding, type: str | None) -> bool:
         """Whether kombu 5.7 can read it."""
         return (
-            not binding.to_exchange
-            and not binding.arguments
-            and self._backend.type_of(binding.exchange) not in ("fanout", "headers")
+            not binding.to_exchange and not binding.arguments and type not in ("fanout", "headers")
         )
 
-    def _member(self, binding: Binding) -> str:
-        if not self._theirs(binding):
+    def _member(self, binding: Binding, type: str | None) -> str:
+        if not self._theirs(binding, type):
             parts = [binding.destination, binding.routing_key]
             return json.dumps([*parts, binding.arguments, binding.to_exchange], sort_keys=True)
-        topic = self._backend.type_of(binding.exchange) == "topic"
-        pattern = topic_pattern(binding.routing_key) if topic else ""
+        pattern = topic_pattern(binding.routing_key) if type == "topic" else ""
         separator = self._backend.keys.separator
         return separator.join((binding.routing_key, pattern, binding.destination))
 
-    def bind(self, binding: Binding, deadline: float) -> None:
+    def bind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """See `kombu.transport.backend.Topology.bind`."""
         keys = self._backend.keys
         # What is bound to an exchange needs no entry under its queue.
@@ -80,26 +77,22 @@ class Bindings:
             deadline,
             SCRIPTS.bind,
             [keys.version, *keys.bindings(binding.exchange), bound],
-            int(self._theirs(binding)),
-            self._member(binding),
+            int(self._theirs(binding, type)),
+            self._member(binding, type),
             binding.exchange,
         )
-        if self._listens(binding):
+        if self._listens(binding, type):
             self._backend.listener.add(binding.exchange, binding.destination, deadline)
 
-    def _listens(self, binding: Binding) -> bool:
+    def _listens(self, binding: Binding, type: str | None) -> bool:
         """Whether what 5.7 publishes is to come into the queue."""
-        return (
-            not binding.to_exchange
-            and self._backend.options.fanout_interop
-            and self._backend.type_of(binding.exchange) == "fanout"
-        )
+        return not binding.to_exchange and type == "fanout" and self._backend.options.fanout_interop
 
-    def unbind(self, binding: Binding, deadline: float) -> None:
+    def unbind(self, binding: Binding, type: str | None, deadline: float) -> None:
         """See `kombu.transport.backend.Topology.unbind`."""
         if binding.destination == LISTENERS:
             return
-        if self._listens(binding):
+        if self._listens(binding, type):
             self._backend.listener.remove(binding.exchange, binding.destination)
         keys = self._backend.keys
         self._version = self._talk.run(
@@ -110,7 +103,7 @@ class Bindings:
             binding.destination,
             binding.routing_key,
             "",
-            "" if self._theirs(binding) else self._member(binding),
+            "" if self._theirs(binding, type) else self._member(binding, type),
         )
 
     def forget_queue(self, queue: str, exchanges: Sequence[bytes], deadline: float) -> None:
@@ -128,7 +121,9 @@ class Bindings:
         if calls:
             self._version = self._talk.checked(calls, deadline)[-1]
 
-    def load(self, exchange: str, deadline: float) -> tuple[object, Sequence[Binding]]:
+    def load(
+        self, exchange: str, type: str | None, deadline: float
+    ) -> tuple[object, Sequence[Binding]]:
         """See `kombu.transport.backend.Topology.load`."""
         keys = self._backend.keys
         version, size, theirs, ours = self._talk.run(
@@ -136,7 +131,7 @@ class Bindings:
         )
         self.heard(version, exchange, size)
         found: dict[tuple[str, str], Binding] = {}
-        fanout = self._backend.type_of(exchange) == "fanout"
+        fanout = type == "fanout"
         if fanout and theirs and self._backend.options.fanout_interop:
             # Somebody of 5.7 listens to the channel, or did.
             found["", LISTENERS] = Binding(exchange, LISTENERS, "")

@@ -302,7 +302,8 @@ class RedisSession:
         """A queue that a message came from which 5.7 booked by its exchange and routing key."""
         if not exchange:
             return key
-        _, bindings = self._bindings.load(exchange, deadline)
+        # Whatever the type: 5.7 books no message of a fanout exchange.
+        _, bindings = self._bindings.load(exchange, None, deadline)
         for binding in bindings:
             if binding.to_exchange or binding.destination == LISTENERS:
                 continue

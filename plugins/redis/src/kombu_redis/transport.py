@@ -83,17 +83,11 @@ class Transport(VirtualTransport):
     def new_backend(self) -> RedisBackend:
         """The backend on the server that the URL names."""
         db = database_of(self.client)
-        backend = RedisBackend(self._address(), self.options, db)
-        backend.type_of = self._type_of
-        return backend
+        return RedisBackend(self._address(), self.options, db)
 
     def _address(self) -> Callable[[float], Address]:
         address = address_of(self.client, self.options)
         return lambda deadline: address  # noqa: ARG005
-
-    def _type_of(self, exchange: str) -> str | None:
-        spec = self.declarations.find_exchange(exchange)
-        return None if spec is None else spec.type
 
     def driver_version(self) -> str:
         """The version of redis-py."""

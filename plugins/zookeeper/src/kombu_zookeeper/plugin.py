@@ -5,7 +5,7 @@ from __future__ import annotations
 from kombu.plugins import TransportSpec, hookimpl
 
 #: The plugin API that this was written for; the core holds it against its own.
-KOMBU_PLUGIN_API = 0
+KOMBU_PLUGIN_API = 1
 
 
 @hookimpl

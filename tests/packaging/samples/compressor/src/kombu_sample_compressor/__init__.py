@@ -6,7 +6,7 @@ import zlib
 
 from kombu.plugins import CompressorSpec, hookimpl
 
-KOMBU_PLUGIN_API = 0
+KOMBU_PLUGIN_API = 1
 
 
 def encode(data: bytes) -> bytes:

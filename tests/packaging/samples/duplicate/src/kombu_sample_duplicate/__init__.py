@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kombu.plugins import TransportSpec, hookimpl
 
-KOMBU_PLUGIN_API = 0
+KOMBU_PLUGIN_API = 1
 
 
 @hookimpl

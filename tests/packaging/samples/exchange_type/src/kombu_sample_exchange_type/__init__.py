@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Binding
 
-KOMBU_PLUGIN_API = 0
+KOMBU_PLUGIN_API = 1
 
 
 def route(

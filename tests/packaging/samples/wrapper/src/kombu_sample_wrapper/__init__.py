@@ -9,7 +9,7 @@ from kombu.plugins import TransportSpec, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-KOMBU_PLUGIN_API = 0
+KOMBU_PLUGIN_API = 1
 
 opened: list[tuple[str, Any]] = []
 
