@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
 from kazoo.client import KazooClient
+from kazoo.protocol.states import Callback
 
 from kombu.envelope import Envelope
 from kombu.exceptions import ChannelError, RecoverableConnectionError
@@ -200,3 +202,32 @@ def test_a_fetch_that_ended_before_its_answer_loses_nothing(
     (delivery,) = session.fetch(wants, 1, soon())
     assert delivery.count == 0
     assert list(session.settle([delivery], (), soon())) == []
+
+
+@pytest.mark.parametrize("change", ["released", "put"])
+def test_order_does_not_wait_for_a_watch(
+    connect: Callable[..., Opened], queue: str, change: str
+) -> None:
+    """Watches are called in a thread of their own: what a connection did itself it knows before."""
+    backend, session = connect()
+    session.put([(queue, envelope(body)) for body in (b"1", b"2", b"3")], soon())
+    wants = Wants({queue: Want(1)})
+    release = threading.Event()
+    line = backend._line
+    assert line is not None
+    line.client.handler.dispatch_callback(Callback("watch", release.wait, (30,)))
+    try:
+        (first,) = session.fetch(wants, 1, soon())
+        wants[queue].limit = 3
+        if change == "released":
+            assert session.settle([], [Release(first)], soon()) == []
+            expected = [b"1", b"2", b"3"]
+        else:
+            urgent = envelope(b"urgent")
+            urgent.priority = 9
+            session.put([(queue, urgent)], soon())
+            expected = [b"urgent", b"2", b"3"]
+        found = session.fetch(wants, 3, soon())
+    finally:
+        release.set()
+    assert [delivery.envelope.body for delivery in found] == expected

@@ -171,7 +171,7 @@ class Claims:
             else:
                 last = token.nodes.new_message(envelope.priority)
                 change.create(last, to_wire(envelope), sequence=True)
-        return Settling(delivery, change.commit_async())
+        return Settling(delivery, self._send(change, token))
 
     def lost(self, settling: Settling, deadline: float) -> bool:
         """Whether a settlement that was sent came too late.
@@ -220,6 +220,12 @@ class Claims:
         change.check(self._owner, -1)
         return change
 
+    def _send(self, change: Any, token: Token) -> Any:
+        """Send what makes a message ready."""
+        result = change.commit_async()
+        self._line.changed(token.nodes.path)
+        return result
+
     def _take(self, delivery: Delivery) -> Token | None:
         """Whoever takes a claim out of those that are held is the one who settles it."""
         token: Token = delivery.token
@@ -250,7 +256,7 @@ class Claims:
                 token: Token = delivery.token
                 change = self._change()
                 change.delete(f"{token.nodes.claims}/{token.message}")
-                change.commit_async()
+                self._send(change, token)
 
 
 def _end_in_time(claims: weakref.ref[Claims], stop: threading.Event, interval: float) -> None:

@@ -58,6 +58,7 @@ class Fetching:
         self._claims = claims
         self._bell = threading.Event()
         line.told.add(self._bell)
+        line.watching.add(self)
         self._interrupted = False
         self._wants = Wants()
         self._queues: deque[Watched] = deque()
@@ -68,6 +69,16 @@ class Fetching:
         """End the wait of another thread, or else the next one."""
         self._interrupted = True
         self._bell.set()
+
+    def changed_here(self, path: str) -> None:
+        """Called when this connection has sent a change to the queue at `path`.
+
+        Its watch tells of it, too, but in a thread of kazoo's: who gives a message back and then
+        fetches would find the old list, and get a later message first.
+        """
+        for queue in tuple(self._queues):
+            if queue.nodes.path == path:
+                queue.changed = True
 
     def fetch(self, wants: Wants, limit: int, deadline: float, wait: bool) -> list[Delivery]:
         """See `kombu.transport.backend.Session.fetch`."""

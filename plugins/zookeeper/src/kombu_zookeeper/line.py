@@ -13,7 +13,7 @@ import threading
 import weakref
 from functools import partial
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
@@ -77,6 +77,13 @@ class Lost(RecoverableConnectionError):
     """The session ended at the server: all its claims are lost."""
 
 
+class Watching(Protocol):
+    """Who keeps lists of znodes."""
+
+    def changed_here(self, path: str) -> None:
+        """Called after this line has sent a change to what is below `path`."""
+
+
 class Line:
     """A client of kazoo, which is started by `open`.
 
@@ -108,6 +115,8 @@ class Line:
         self.broken = False
         #: What is called when it is: by a thread of kazoo's.
         self.told: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: Who has lists of what is below some path.
+        self.watching: weakref.WeakSet[Watching] = weakref.WeakSet()
         self._changed = threading.Event()
         self._refused = False
         self._ending: threading.Thread | None = None
@@ -138,6 +147,11 @@ class Line:
             f"ZooKeeper at {self.where} did not open a session in time: see whether it runs and is "
             "reachable from here, or give it more time"
         )
+
+    def changed(self, path: str) -> None:
+        """Tell those who watch that a change to what is below `path` was sent."""
+        for watching in tuple(self.watching):
+            watching.changed_here(path)
 
     def check(self) -> None:
         """See that the line is whole.

@@ -110,7 +110,9 @@ class ZooKeeperSession:
 
     def _create(self, nodes: QueueNodes, envelope: Envelope, data: bytes) -> Any:
         path = nodes.new_message(envelope.priority)
-        return self._line.client.create_async(path, data, sequence=True)
+        result = self._line.client.create_async(path, data, sequence=True)
+        self._line.changed(nodes.path)
+        return result
 
     def _put_anew(self, queue: str, envelope: Envelope, data: bytes, deadline: float) -> None:
         """Store a message in a queue that is not there; it may be deleted again meanwhile."""
