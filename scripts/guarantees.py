@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 KIT = ROOT / "tests" / "conformance"
 DATA = ROOT / "docs" / "guarantees"
 PAGE = ROOT / "docs" / "guarantees.md"
+#: What a fleet of kombu 5.7 and this one was shown to keep, and the tests that show it.
+FLEET = DATA / "mixed_fleet" / "shown.json"
+INTEROP = ROOT / "tests" / "interop"
 #: The wheel of the page "Write a transport", judged in an environment of its own.
 BEANSTALKD = ROOT / "tests" / "docs" / "test_beanstalkd_kit.py"
 SUITES = "../core/src/kombu/testing/suites"
@@ -45,7 +48,7 @@ is made by `scripts/guarantees` from runs of the kit; a test fails when it is ou
 
 """
 
-AFTER = """
+AFTER = """\
 ## What shows it
 
 """
@@ -56,6 +59,16 @@ SCENARIOS = """\
 In these scenarios producers and consumers in processes of their own work while they, or the
 broker, are killed and frozen at random; a ledger tells what became of each message.
 `KOMBU_TEST_SEED` makes a run happen again, `KOMBU_TEST_SCALE=full` a large one.
+
+"""
+
+MIXED = """\
+## A mixed fleet
+
+What holds where kombu 5.7 and this one work at the same queues of one server, as they do while a
+fleet is moved from one to the other. The tests of `tests/interop` run kombu 5.7.0 from the package
+index beside this one. Nothing is promised for a process of kombu 5.7 itself: on MongoDB and in a
+folder it deletes what it receives at once, and loses it when it dies.
 
 """
 
@@ -84,14 +97,35 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]
         yield f"| {' | '.join(row)} |\n"
 
 
-def page(results: Mapping[str, Results]) -> str:
-    """The page, of the results of each transport."""
+def mixed_fleet(found: Mapping[str, Any]) -> Iterator[str]:
+    """What the tests with kombu 5.7 have shown: a row a promise, a column a transport."""
+    shown: dict[str, dict[str, dict[str, bool]]] = found["shown"]
+    rows = []
+    for key, text in found["promises"].items():
+        cells = [kept.get(key, {}) for kept in shown.values()]
+        rows.append(
+            [text, *("<br>".join(map(fleet_cell, c, c.values())) or "not shown" for c in cells)]
+        )
+    yield MIXED
+    yield from table(["promise", *shown], rows)
+    yield "\n"
+
+
+def fleet_cell(test: str, passed: bool) -> str:
+    """One test of a promise, and whether it passed."""
+    module, _, name = test.partition("::")
+    what = name.removeprefix("test_").replace("_", " ")
+    return f'[{"yes" if passed else "**FAILED**"}](../tests/interop/{module} "{what}")'
+
+
+def page(results: Mapping[str, Results], fleet: Mapping[str, Any]) -> str:
+    """The page, of the results of each transport, and of those of a mixed fleet."""
     promised = {name: found["promises"] for name, found in results.items()}
     rows = [
         [f"[{promise.text}](#{key})", *(cell(found.get(key)) for found in promised.values())]
         for key, promise in PROMISES.items()
     ]
-    lines = [HEAD, *table(["promise", *promised], rows), AFTER]
+    lines = [HEAD, *table(["promise", *promised], rows), "\n", *mixed_fleet(fleet), AFTER]
     for key in PROMISES:
         tests = sorted({test for found in promised.values() for test in ran(found.get(key))})
         shown = ", ".join(map(link, tests)) or "no transport so far"
@@ -139,10 +173,19 @@ def judge(module: Path) -> int:
     )
 
 
+def judge_fleet() -> int:
+    """Run the tests with kombu 5.7, and keep what they show; return the exit code."""
+    environ = {**os.environ, "CI": "true", "KOMBU_TEST_MIXED_FLEET": str(FLEET)}
+    return subprocess.call(
+        [sys.executable, "-m", "pytest", "-q", str(INTEROP)], cwd=ROOT, env=environ
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
     """Judge what is asked for, and write the page."""
     parser = argparse.ArgumentParser(prog="scripts/guarantees", description=__doc__)
     known = {name_of(path): path for path in modules()}
+    known[FLEET.parent.name] = INTEROP
     parser.add_argument("transport", nargs="*", choices=[[], *known], help="by default all")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     options = parser.parse_args(arguments)
@@ -150,8 +193,9 @@ def main(arguments: Sequence[str]) -> int:
     if not options.page:
         DATA.mkdir(exist_ok=True)
         for name in options.transport or known:
-            code = judge(known[name]) or code
-    PAGE.write_text(page(read()), encoding="utf-8")
+            code = (judge_fleet() if known[name] == INTEROP else judge(known[name])) or code
+    fleet = json.loads(FLEET.read_text("utf-8"))
+    PAGE.write_text(page(read(), fleet), encoding="utf-8")
     return code
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import full_scale
+import mixed_fleet
 from kombu.testing.kit.results import FIGURES
 from kombu.testing.servers.programs import FOLDERS
 
@@ -22,6 +23,13 @@ os.environ.setdefault(FOLDERS, str(ROOT.parent / ".venvs" / "servers" / "bin"))
 #: What is made once for all tests of these folders is made in one process: wheels and
 #: environments, a server, an interpreter whose allocations are counted.
 TOGETHER = ("packaging", "judge", "benchmarks", "demo", "interop")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what a mixed fleet was shown to keep, where scripts/guarantees asks for it."""
+    path = os.environ.get("KOMBU_TEST_MIXED_FLEET")
+    if path:
+        config.pluginmanager.register(mixed_fleet.MixedFleet(Path(path)))
 
 
 # Not once all are collected: pytest-xdist has looked at the groups by then.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import mixed_fleet
 from kombu.testing import suites
 from kombu.testing.kit import PROMISES
 
@@ -28,6 +30,7 @@ def load_script() -> Any:
 
 guarantees = load_script()
 RESULTS = guarantees.read()
+FLEET = json.loads(guarantees.FLEET.read_text("utf-8"))
 
 
 def judged_by(promise: str) -> set[str]:
@@ -44,7 +47,7 @@ def judged_by(promise: str) -> set[str]:
 
 
 def test_the_page_is_made_of_the_results() -> None:
-    assert guarantees.PAGE.read_text("utf-8") == guarantees.page(RESULTS), AGAIN
+    assert guarantees.PAGE.read_text("utf-8") == guarantees.page(RESULTS, FLEET), AGAIN
 
 
 def test_every_judged_transport_has_a_column() -> None:
@@ -74,4 +77,23 @@ def test_nothing_that_is_promised_has_failed(name: str) -> None:
 def test_a_page_of_other_results_says_so() -> None:
     found = json.loads(json.dumps(RESULTS))
     found["memory"]["promises"]["ordering"].update(failed=["ordering::test_x"])
-    assert "**FAILED**" in guarantees.page(found)
+    assert "**FAILED**" in guarantees.page(found, FLEET)
+
+
+def test_what_a_mixed_fleet_keeps_is_shown_by_the_tests_of_today() -> None:
+    assert FLEET["promises"] == mixed_fleet.PROMISES, AGAIN
+    marked: dict[str, set[tuple[str, str]]] = {}
+    for path in guarantees.INTEROP.glob("test_interop_*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            for mark in getattr(node, "decorator_list", ()):
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func).endswith("mixed_fleet"):
+                    promises = {
+                        (ast.literal_eval(a), f"{path.name}::{node.name}") for a in mark.args
+                    }
+                    marked.setdefault(path.stem[len("test_interop_") :], set()).update(promises)
+    shown = {
+        transport: {(promise, test) for promise, tests in kept.items() for test in tests}
+        for transport, kept in FLEET["shown"].items()
+    }
+    assert shown == marked, AGAIN
+    assert all(all(tests.values()) for kept in FLEET["shown"].values() for tests in kept.values())

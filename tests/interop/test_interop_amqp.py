@@ -68,6 +68,7 @@ PROPERTIES = {
 }
 
 
+@pytest.mark.mixed_fleet("from_57")
 def test_it_reads_what_kombu_57_sends(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
     messages = [{"body": BODY, "routing_key": queue.name, **way} for way in WAYS]
@@ -79,6 +80,7 @@ def test_it_reads_what_kombu_57_sends(broker: Broker, peer: Ask) -> None:
         message.ack()
 
 
+@pytest.mark.mixed_fleet("to_57")
 def test_kombu_57_reads_what_it_sends(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
     for way in WAYS:
@@ -88,6 +90,7 @@ def test_kombu_57_reads_what_it_sends(broker: Broker, peer: Ask) -> None:
     broker.quiet(queue)
 
 
+@pytest.mark.mixed_fleet("from_57")
 def test_it_has_the_headers_and_properties_of_kombu_57(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
     binary = base64.b64encode(bytes(range(256))).decode()
@@ -109,6 +112,7 @@ def test_it_has_the_headers_and_properties_of_kombu_57(broker: Broker, peer: Ask
     assert second.body == bytes(range(256))
 
 
+@pytest.mark.mixed_fleet("to_57")
 def test_kombu_57_has_its_headers_and_properties(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
     broker.send(queue, "m", headers=HEADERS, **PROPERTIES)
@@ -122,6 +126,7 @@ def test_kombu_57_has_its_headers_and_properties(broker: Broker, peer: Ask) -> N
     assert base64.b64decode(second["body"]["binary"]) == bytes(range(256))
 
 
+@pytest.mark.mixed_fleet("routing")
 @pytest.mark.parametrize("kind", ["direct", "topic", "fanout"])
 def test_both_declare_the_same(broker: Broker, peer: Ask, kind: str) -> None:
     exchange = broker.exchange(kind)
@@ -145,6 +150,7 @@ def test_both_declare_the_same(broker: Broker, peer: Ask, kind: str) -> None:
     broker.holds(queue, 7)
 
 
+@pytest.mark.mixed_fleet("routing")
 def test_it_declares_what_kombu_57_has_declared(broker: Broker, peer: Ask) -> None:
     name, x = broker.name(), broker.name("x")
     options = {"durable": True, "max_length": 10}
@@ -156,6 +162,7 @@ def test_it_declares_what_kombu_57_has_declared(broker: Broker, peer: Ask) -> No
     broker.holds(queue, "m")
 
 
+@pytest.mark.mixed_fleet("returned")
 def test_what_one_gives_back_the_other_gets(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
     broker.send(queue, "m")
@@ -165,6 +172,7 @@ def test_what_one_gives_back_the_other_gets(broker: Broker, peer: Ask) -> None:
     assert said["redelivered"]
 
 
+@pytest.mark.mixed_fleet("to_57")
 def test_kombu_57_gets_a_delayed_message(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
     broker.send(queue, "later", delay=0.3)

@@ -92,6 +92,7 @@ def connect(tmp_path: Path) -> Any:
         connection.release()
 
 
+@pytest.mark.mixed_fleet("from_57")
 def test_what_5_7_left_behind_is_delivered(
     connect: Callable[[], Connection], run57: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_what_5_7_left_behind_is_delivered(
     assert all(m.delivery_info["redelivered"] for m in again.messages)
 
 
+@pytest.mark.mixed_fleet("routing")
 def test_bindings_of_5_7_still_lead_to_its_queues(
     connect: Callable[[], Connection], run57: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_bindings_of_5_7_still_lead_to_its_queues(
         assert [queue.get().payload for _ in range(2)] == [first, "of 6"]
 
 
+@pytest.mark.mixed_fleet("to_57")
 def test_5_7_reads_what_is_published(
     connect: Callable[[], Connection], run57: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -145,6 +148,7 @@ def test_5_7_reads_what_is_published(
     assert queue.get() is None
 
 
+@pytest.mark.mixed_fleet("routing")
 def test_5_7_routes_by_our_bindings(
     connect: Callable[[], Connection], run57: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def url(server: Server) -> str:
     return f"mongodb://{server.host}:{server.port}/interop_{uuid.uuid4().hex[:8]}?directConnection=true"
 
 
+@pytest.mark.mixed_fleet("from_57", "routing")
 def test_what_5_7_left_behind_is_delivered(url: str, run57: Callable[..., str]) -> None:
     run57(SEND, url)
     with Connection(url) as connection:
@@ -75,6 +76,7 @@ def test_what_5_7_left_behind_is_delivered(url: str, run57: Callable[..., str]) 
         assert [topics.get().payload for _ in range(2)] == ["words", "of 6"]
 
 
+@pytest.mark.mixed_fleet("to_57")
 def test_5_7_reads_what_is_ready(url: str, run57: Callable[..., str]) -> None:
     with Connection(url) as connection:
         channel = connection.channel()

@@ -107,6 +107,7 @@ def name() -> str:
     return f"interop-{uuid.uuid4().hex[:8]}"
 
 
+@pytest.mark.mixed_fleet("from_57")
 def test_this_one_reads_what_5_7_sends(old: Any, connect: Any, name: str) -> None:
     old("send", queue=name, bodies=list(range(20))).finish()
     inbox = Inbox(connect(), Queue(name))
@@ -116,6 +117,7 @@ def test_this_one_reads_what_5_7_sends(old: Any, connect: Any, name: str) -> Non
     assert not inbox.messages[0].delivery_info["redelivered"]
 
 
+@pytest.mark.mixed_fleet("to_57")
 def test_5_7_reads_what_this_one_sends(old: Any, connect: Any, name: str) -> None:
     producer = Producer(connect().channel())
     for number in range(20):
@@ -126,6 +128,7 @@ def test_5_7_reads_what_this_one_sends(old: Any, connect: Any, name: str) -> Non
     assert not any(message["redelivered"] for message in messages)
 
 
+@pytest.mark.mixed_fleet("from_57")
 def test_an_idle_consumer_finds_what_5_7_sends_within_a_second_or_so(
     old: Any, connect: Any, name: str
 ) -> None:
@@ -138,6 +141,7 @@ def test_an_idle_consumer_finds_what_5_7_sends_within_a_second_or_so(
     assert time.monotonic() - began < 1.6
 
 
+@pytest.mark.mixed_fleet("priorities")
 def test_priorities_are_the_same(old: Any, connect: Any, name: str) -> None:
     priorities = {"9": 9, "0": 0, "4": 4, "6": 6}
     old("send", queue=name, bodies=list(priorities), priorities=priorities).finish()
@@ -157,6 +161,7 @@ def test_priorities_are_the_same(old: Any, connect: Any, name: str) -> None:
     ]
 
 
+@pytest.mark.mixed_fleet("routing")
 @pytest.mark.parametrize(("kind", "key", "sent"), [("direct", "k", "k"), ("topic", "a.*", "a.b")])
 def test_bindings_are_shared(
     old: Any, connect: Any, name: str, kind: str, key: str, sent: str
@@ -176,6 +181,7 @@ def test_bindings_are_shared(
             message.ack()
 
 
+@pytest.mark.mixed_fleet("routing")
 def test_a_queue_that_5_7_binds_gets_the_next_message(old: Any, connect: Any, name: str) -> None:
     exchange = Exchange(f"x-{name}", type="direct")
     connection = connect()
@@ -189,6 +195,7 @@ def test_a_queue_that_5_7_binds_gets_the_next_message(old: Any, connect: Any, na
     assert inbox.bodies == ["after"]
 
 
+@pytest.mark.mixed_fleet("fanout")
 @pytest.mark.parametrize("key", ["", "k"])
 def test_fanout_messages_reach_both(old: Any, connect: Any, name: str, key: str) -> None:
     exchange = Exchange(f"x-{name}", type="fanout")
@@ -207,6 +214,7 @@ def test_fanout_messages_reach_both(old: Any, connect: Any, name: str, key: str)
     inbox.quiet(0.3)
 
 
+@pytest.mark.mixed_fleet("fanout")
 def test_two_that_bound_the_same_queue_get_a_fanout_message_of_5_7_once(
     old: Any, connect: Any, name: str
 ) -> None:
@@ -220,6 +228,7 @@ def test_two_that_bound_the_same_queue_get_a_fanout_message_of_5_7_once(
     assert sorted(inbox.bodies) == [1, 2, 3]
 
 
+@pytest.mark.mixed_fleet("healthy")
 def test_a_worker_of_5_7_takes_nothing_from_a_consumer_that_lives(
     old: Any, connect: Any, name: str
 ) -> None:
@@ -241,6 +250,7 @@ def test_a_worker_of_5_7_takes_nothing_from_a_consumer_that_lives(
         message.ack()
 
 
+@pytest.mark.mixed_fleet("dead_57")
 def test_what_a_dead_worker_of_5_7_held_comes_back(
     old: Any, connect: Any, name: str, redis: Redis
 ) -> None:
@@ -255,6 +265,7 @@ def test_what_a_dead_worker_of_5_7_held_comes_back(
     assert all(message.delivery_info["redelivered"] for message in inbox.messages)
 
 
+@pytest.mark.mixed_fleet("dead_6")
 def test_what_a_dead_consumer_held_comes_to_5_7_by_another_of_ours(
     old: Any, connect: Any, name: str
 ) -> None:
@@ -276,6 +287,7 @@ def test_what_a_dead_consumer_held_comes_to_5_7_by_another_of_ours(
     assert all(message["redelivered"] for message in messages)
 
 
+@pytest.mark.mixed_fleet("no_trace")
 def test_nothing_is_left_where_everything_was_acknowledged(
     old: Any, connect: Any, name: str, redis: Redis
 ) -> None:

@@ -68,6 +68,7 @@ def take(queue: Any, count: int, within: float = 10) -> list[Any]:
 BODIES = [{"n": 1, "ü": "漢字"}, "text", [1, None]]
 
 
+@pytest.mark.mixed_fleet("from_57")
 def test_what_5_7_sends_comes_here(
     old: Callable[..., list[Any]], connection: Any, name: str
 ) -> None:
@@ -81,6 +82,7 @@ def test_what_5_7_sends_comes_here(
     assert Queue(name)(connection).get() is None
 
 
+@pytest.mark.mixed_fleet("to_57")
 def test_what_is_sent_here_comes_to_5_7(
     old: Callable[..., list[Any]], connection: Any, name: str
 ) -> None:
@@ -98,6 +100,7 @@ def test_what_is_sent_here_comes_to_5_7(
     assert queue.get() is None
 
 
+@pytest.mark.mixed_fleet("dead_57")
 def test_what_a_consumer_of_5_7_left_comes_here(
     old: Callable[..., list[Any]], connection: Any, name: str
 ) -> None:
@@ -108,6 +111,7 @@ def test_what_a_consumer_of_5_7_left_comes_here(
     assert message.delivery_info["redelivered"]
 
 
+@pytest.mark.mixed_fleet("routing")
 def test_both_mean_the_same_queue_by_a_prefix(old: Callable[..., list[Any]], sqs: SQS) -> None:
     name = f"pre.{uuid.uuid4().hex[:8]}"
     old("send", queue=name, bodies=["m"], options={"queue_name_prefix": "team.a-"})
