@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.guaranteed import flags, guaranteed
+from conformance.guaranteed import *  # noqa: F403
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.servers import RabbitMQ
 from kombu.testing.suites import *  # noqa: F403
 
 if TYPE_CHECKING:
     from kombu.testing.servers import Server
-    from kombu.transport.capabilities import Capabilities
 
 rabbitmq = server_fixture(RabbitMQ, scope="module")
 
@@ -26,7 +25,3 @@ def broker_url(rabbitmq: RabbitMQ) -> str:
 @pytest.fixture
 def broker_server(rabbitmq: RabbitMQ) -> Server:
     return rabbitmq
-
-
-def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
-    assert guaranteed("amqp") == flags(capabilities)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from conformance.guaranteed import flags, guaranteed
+from conformance.guaranteed import *  # noqa: F403
 from kombu.testing import suites
-from kombu.testing.kit import PROMISES, flag_of
+from kombu.testing.kit import PROMISES
 from kombu.testing.suites import *  # noqa: F403
-
-if TYPE_CHECKING:
-    from kombu.transport.capabilities import Capabilities
 
 
 @pytest.fixture
@@ -23,33 +18,6 @@ def broker_url() -> str:
 @pytest.fixture
 def shortest_lease() -> float:
     return 0.5
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "leases",
-        "priorities",
-        "message_ttl",
-        "queue_ttl",
-        "delay",
-        "dead_letter",
-        "delivery_limit",
-        "max_length",
-        "direct",
-        "topic",
-        "fanout",
-        "headers",
-        "exchange_bindings",
-        "ordering",
-    ],
-)
-def test_memory_says_yes(capabilities: Capabilities, name: str) -> None:
-    assert flag_of(capabilities, [name]) is True
-
-
-def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
-    assert guaranteed("memory") == flags(capabilities)
 
 
 def test_every_promise_has_tests() -> None:

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.guaranteed import flags, guaranteed
+from conformance.guaranteed import *  # noqa: F403
 from kombu.testing.fixtures import server_fixture
-from kombu.testing.kit import flag_of
 from kombu.testing.servers import MongoDB
 from kombu.testing.suites import *  # noqa: F403
 
 if TYPE_CHECKING:
     from kombu.testing.servers import Server
-    from kombu.transport.capabilities import Capabilities
 
 mongodb = server_fixture(MongoDB, scope="module")
 
@@ -39,32 +37,3 @@ def shortest_lease() -> float:
 def shortest_time() -> float:
     # The stand-in is slow: a consumer that shows that it lives needs some time for that.
     return 1.0
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "leases",
-        "ordering",
-        "shared_between_processes",
-        "shared_topology",
-        "durable",
-        "priorities",
-        "message_ttl",
-        "queue_ttl",
-        "delay",
-        "dead_letter",
-        "delivery_limit",
-        "max_length",
-        "direct",
-        "topic",
-        "fanout",
-        "headers",
-    ],
-)
-def test_mongodb_says_yes(capabilities: Capabilities, name: str) -> None:
-    assert flag_of(capabilities, [name]) is True
-
-
-def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
-    assert guaranteed("mongodb") == flags(capabilities)

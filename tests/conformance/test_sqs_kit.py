@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from conformance.guaranteed import flags, guaranteed
+from conformance.guaranteed import *  # noqa: F403
 from kombu.testing.fixtures import server_fixture
-from kombu.testing.kit import flag_of
 from kombu.testing.servers import SQS
 from kombu.testing.suites import *  # noqa: F403
-
-if TYPE_CHECKING:
-    from kombu.transport.capabilities import Capabilities
 
 sqs = server_fixture(SQS, scope="module")
 
@@ -45,26 +39,3 @@ def shortest_lease() -> float:
 def many() -> int:
     """The stand-in takes some 70 messages a second, one by one."""
     return 200
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "leases",
-        "message_ttl",
-        "delay",
-        "dead_letter",
-        "delivery_limit",
-        "direct",
-        "topic",
-        "fanout",
-        "headers",
-        "shared_between_processes",
-    ],
-)
-def test_sqs_says_yes(capabilities: Capabilities, name: str) -> None:
-    assert flag_of(capabilities, [name]) is True
-
-
-def test_the_guarantees_have_its_flags(capabilities: Capabilities) -> None:
-    assert guaranteed("sqs") == flags(capabilities)
