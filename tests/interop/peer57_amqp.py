@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import time
 
@@ -50,6 +51,9 @@ def receive(connection, given):
             "redelivered": bool(message.delivery_info["redelivered"]),
         }
         sys.stdout.write(json.dumps(said, default=str) + "\n")
+        if given.get("die"):
+            sys.stdout.flush()
+            os._exit(0)  # with the message in its hands
         message.ack()
 
     consumer = Consumer(

@@ -13,6 +13,7 @@ import pytest
 from kombu import Exchange, Queue
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.servers import RabbitMQ
+from kombu.testing.suites.processes import client, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +127,7 @@ def test_kombu_57_has_its_headers_and_properties(broker: Broker, peer: Ask) -> N
     assert base64.b64decode(second["body"]["binary"]) == bytes(range(256))
 
 
-@pytest.mark.mixed_fleet("routing")
+@pytest.mark.mixed_fleet("routing", "priorities", "fanout")
 @pytest.mark.parametrize("kind", ["direct", "topic", "fanout"])
 def test_both_declare_the_same(broker: Broker, peer: Ask, kind: str) -> None:
     exchange = broker.exchange(kind)
@@ -169,6 +170,29 @@ def test_what_one_gives_back_the_other_gets(broker: Broker, peer: Ask) -> None:
     broker.hold(queue)[0].requeue()
     (said,) = peer("receive", queue=queue.name, count=1)
     assert said["body"] == "m"
+    assert said["redelivered"]
+
+
+@pytest.mark.mixed_fleet("dead_57")
+def test_what_a_dead_worker_of_kombu_57_held_comes_here(broker: Broker, peer: Ask) -> None:
+    queue = broker.queue()
+    broker.send(queue, "m")
+    assert len(peer("receive", queue=queue.name, count=1, die=True)) == 1
+    (message,) = broker.hold(queue)
+    assert message.payload == "m"
+    assert message.delivery_info["redelivered"]
+    message.ack()
+
+
+@pytest.mark.mixed_fleet("dead_6")
+def test_what_a_dead_consumer_held_comes_to_kombu_57(broker: Broker, peer: Ask) -> None:
+    queue = broker.queue()
+    broker.send(queue, 0)
+    with client(broker, "hold", queue, 1) as child:
+        wait_for(child, 1)
+        child.kill9()
+    (said,) = peer("receive", queue=queue.name, count=1)
+    assert said["body"] == 0
     assert said["redelivered"]
 
 
