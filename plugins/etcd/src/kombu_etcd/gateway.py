@@ -122,7 +122,7 @@ class Gateway:
         """
         exc = Etcd3Exception(told)
         if self.access.is_refused(exc):
-            self.access.forget(stream.request.headers.get("Authorization", ""))
+            self.access.forget(str(stream.request.headers.get("Authorization", "")))
             return self._lost(exc)
         return self._refused(exc)
 

@@ -32,10 +32,10 @@ class _SecureAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, **self._tls)
+        super().init_poolmanager(*args, **(kwargs | self._tls))
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, **kwargs, **self._tls)
+        return super().proxy_manager_for(proxy, **(kwargs | self._tls))
 
     def build_connection_pool_key_attributes(
         self, request: Any, verify: Any, cert: Any = None

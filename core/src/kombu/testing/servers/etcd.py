@@ -131,8 +131,8 @@ class Etcd(Server):
         keys = {"read": ["/*"], "write": ["/*"]}
         send_json("PUT", f"{v2}/users/root", {"user": "root", "password": users["root"]})
         send_json("PUT", f"{v2}/enable", {}, root)
-        role = {"role": "all", "permissions": {"kv": keys}}
-        send_json("PUT", f"{v2}/roles/all", role, root)
+        allowed = {"role": "all", "permissions": {"kv": keys}}
+        send_json("PUT", f"{v2}/roles/all", allowed, root)
         for name, password in users.items():
             if name != "root":
                 user = {"user": name, "password": password, "roles": ["all"]}
