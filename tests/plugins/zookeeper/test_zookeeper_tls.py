@@ -136,15 +136,15 @@ def test_the_wrong_protocol_is_told(server: ZooKeeper) -> None:
         Connection(f"zookeeper://{server.host}:{server.port}/", ssl=True).connect(timeout=5)
 
 
-def test_a_server_that_is_killed_by_tls_is_a_lost_connection() -> None:
-    with ZooKeeper(tls=True) as server, Connection(server.tls_url) as connection:
+def test_a_server_that_is_killed_by_tls_is_a_lost_connection(server: ZooKeeper) -> None:
+    with Connection(server.tls_url) as connection:
         passes(connection)
         server.kill9()
         with pytest.raises((RecoverableConnectionError, OSError)):
             connection.default_channel.queue_declare("other")
         server.start()
-        with Connection(server.tls_url) as another:
-            passes(another)
+    with Connection(server.tls_url) as another:
+        passes(another)
 
 
 def test_what_was_decrypted_already_is_not_waited_for(tmp_path: Path) -> None:
