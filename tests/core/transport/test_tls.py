@@ -115,8 +115,12 @@ def handshake(client: Tls, serve: Callable[[socket.socket], object], name: str) 
 
     thread = threading.Thread(target=run)
     thread.start()
-    with here, pytest.raises(OSError) as met:
-        client.context.wrap_socket(here, server_hostname=name).recv(1)
+    with (
+        here,
+        pytest.raises(OSError) as met,
+        client.context.wrap_socket(here, server_hostname=name) as secure,
+    ):
+        secure.recv(1)
     thread.join()
     return met.value
 
@@ -127,7 +131,12 @@ def test_what_went_wrong_says_what_to_set(certificates: Certificates, tmp_path: 
     theirs.load_cert_chain(pair.certificate, pair.key)
 
     def serve(line: socket.socket) -> None:
-        theirs.wrap_socket(line, server_side=True).recv(1)
+        with theirs.wrap_socket(line, server_side=True) as secure:
+            secure.recv(1)
+
+    def answer_plainly(line: socket.socket) -> None:
+        line.recv(10_000)
+        line.sendall(b"HTTP/1.1 400 Bad Request\r\n")
 
     def told(client: Tls, name: str = "right.example", to: Any = serve) -> str:
         failure = tls_failure(handshake(client, to, name))
@@ -138,9 +147,7 @@ def test_what_went_wrong_says_what_to_set(certificates: Certificates, tmp_path: 
     assert "it at host:1" in told(read(True))
     assert "ssl={'ca_certs'" in told(read(True))
     assert "server_hostname" in told(trusting, "wrong.example")
-    assert "does not speak TLS" in told(
-        trusting, to=lambda line: line.sendall(b"HTTP/1.1 400 \r\n")
-    )
+    assert "does not speak TLS" in told(trusting, to=answer_plainly)
     theirs.verify_mode = ssl.CERT_REQUIRED
     assert "ssl={'certfile'" in told(trusting)
     theirs.maximum_version = ssl.TLSVersion.TLSv1_2

@@ -205,7 +205,7 @@ def _why(failure: ssl.SSLError) -> str | None:
             "file: ssl={'ca_certs': '/path/ca.pem'}"
         )
     # The names of reasons changed between versions of OpenSSL, these words did not.
-    said = f"{failure.reason} {failure}".upper().replace(" ", "_")
+    said = f"{getattr(failure, 'reason', '')} {failure}".upper().replace(" ", "_")
     if any(word in said for word in _NO_TLS):
         return "what answers there does not speak TLS. See the port, or leave ssl out"
     if any(word in said for word in _NOTHING_COMMON):
