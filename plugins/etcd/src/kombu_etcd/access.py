@@ -42,7 +42,7 @@ class Access:
 
     def forget(self, token: str) -> None:
         """Ask for another token, unless another session has done so."""
-        if self.token == token:
+        if self._user and self.token == token:
             self.token = None
 
     def is_refused(self, exc: Etcd3Exception) -> bool:

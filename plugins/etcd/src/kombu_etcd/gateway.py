@@ -118,13 +118,11 @@ class Gateway:
     def canceled(self, stream: requests.Response, told: str) -> Exception:
         """The error for a `stream` that the server ended, which `told` why: in it, with status 200.
 
-        Recoverable where the next one will have a new token.
+        The next one asks for a token anew: etcd 3.5 says of one that ended what it says of a user
+        who may not watch.
         """
-        exc = Etcd3Exception(told)
-        if self.access.is_refused(exc):
-            self.access.forget(str(stream.request.headers.get("Authorization", "")))
-            return self._lost(exc)
-        return self._refused(exc)
+        self.access.forget(str(stream.request.headers.get("Authorization", "")))
+        return self._refused(Etcd3Exception(told))
 
     def _as_user(self, request: Callable[[str], T], deadline: float) -> T:
         """Make a request with our token; with a new one if the server no longer takes it."""

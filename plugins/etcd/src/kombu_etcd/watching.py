@@ -30,8 +30,9 @@ logger = get_logger(__name__)
 _TIMES = (3.0, 10.0)
 #: Between two tries where there is no server (seconds).
 _PAUSE = 0.2
-#: Between two tries where the server does not allow it (seconds): a password takes it some time.
-_REFUSED = 1.0
+#: The longest one, where the server does not allow it again and again (seconds): to check a
+#: password takes it some time.
+_LONGEST = 30.0
 
 
 class Listener(Protocol):
@@ -91,16 +92,18 @@ class Watch:
             listener.heard(bell)
 
     def _run(self) -> None:
+        pause = _PAUSE
         while not self._stop.is_set():
-            pause = _PAUSE
             try:
                 self._read()
+                pause = _PAUSE
             except (OSError, RecoverableConnectionError, requests.RequestException) as exc:
                 # Those who wait look by themselves now and then, and hear of what is wrong.
                 self._ended(exc)
+                pause = _PAUSE
             except (AMQPError, ValueError) as exc:
                 self._ended(exc)
-                pause = _REFUSED
+                pause = min(pause * 2, _LONGEST)
             except AttributeError:
                 # urllib3, whose stream was closed meanwhile.
                 logger.debug("The watch of etcd at %s ended", self._gateway.where)
