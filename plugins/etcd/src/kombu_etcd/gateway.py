@@ -20,7 +20,7 @@ from kombu.exceptions import ChannelError, ResourceError
 from kombu.transport.tls import tls_failure, tls_refused
 
 from .address import lost
-from .web import Token, web_session
+from .web import Token, secured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,12 +78,9 @@ class Gateway:
         self.where = address.where
         self.access = access
         self._secure = address.tls is not None
-        self.client = Etcd3Client(
-            address.host,
-            address.port,
-            protocol=address.protocol,
-            session=web_session(address.tls),
-        )
+        self.client = Etcd3Client(address.host, address.port, protocol=address.protocol)
+        if address.tls is not None:
+            secured(self.client.session, address.tls)
 
     def connect(self, key: str, deadline: float) -> None:
         """See that the server is there, which of the API's paths it has, and that we may use it.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 if TYPE_CHECKING:
+    import requests
+
     from kombu.transport.tls import Tls
 
-__all__ = ("Token", "web_session")
+__all__ = ("Token", "secured")
 
 
 class _SecureAdapter(HTTPAdapter):
@@ -63,9 +64,6 @@ class Token(AuthBase):
         return request
 
 
-def web_session(tls: Tls | None) -> requests.Session:
-    """A session of requests, for URLs of one server."""
-    session = requests.Session()
-    if tls is not None:
-        session.mount("https://", _SecureAdapter(tls))
-    return session
+def secured(session: requests.Session, tls: Tls) -> None:
+    """Have a session of requests speak TLS so, with whomever it does."""
+    session.mount("https://", _SecureAdapter(tls))
