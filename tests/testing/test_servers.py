@@ -24,14 +24,17 @@ from kombu.testing.servers import (
     SQS,
     Beanstalkd,
     Certificates,
+    Etcd,
     RabbitMQ,
     Redis,
     Server,
     ServerError,
     ServerMissing,
     Valkey,
+    ZooKeeper,
 )
 from kombu.testing.servers.base import ask
+from kombu.testing.servers.http import send_json
 from kombu.testing.servers.owner import this_process
 from kombu.testing.servers.watcher import Family, find
 
@@ -141,10 +144,54 @@ def test_redis_offers_tls_users_and_a_unix_socket() -> None:
             ssl.create_default_context().wrap_socket(line, server_hostname="localhost")
 
 
-@pytest.mark.parametrize("kind", [Redis, RabbitMQ], ids=lambda kind: kind.__name__)
-def test_who_did_not_ask_for_tls_is_told(kind: type[Redis | RabbitMQ]) -> None:
+@pytest.mark.parametrize("kind", [Redis, RabbitMQ, Etcd, ZooKeeper], ids=lambda kind: kind.__name__)
+def test_who_did_not_ask_for_tls_is_told(kind: type[Redis | RabbitMQ | Etcd | ZooKeeper]) -> None:
     with pytest.raises(ValueError, match="tls=True"):
         _ = kind().tls_url
+
+
+@pytest.mark.parametrize("kind", [Etcd, ZooKeeper], ids=lambda kind: kind.__name__)
+def test_a_server_asks_for_certificates_and_has_one(kind: type[Etcd | ZooKeeper]) -> None:
+    need(kind)
+    with kind(tls=True, client_certificates=True) as server:
+        assert server.tls_port is not None
+        assert f":{server.tls_port}/?ssl_ca_certs=" in server.tls_url
+        assert "ssl_certfile=" in server.tls_url
+        question = b"GET /health HTTP/1.0\r\n\r\n" if kind is Etcd else b"srvr"
+        context = ssl.create_default_context(cafile=str(server.certificates.authority))
+
+        def asked() -> bytes:
+            with (
+                socket.create_connection((server.host, server.tls_port), timeout=5) as line,
+                context.wrap_socket(line, server_hostname="localhost") as safe,
+            ):
+                safe.sendall(question)
+                return safe.recv(100)
+
+        with pytest.raises(OSError, match=r"certificate|reset|pipe"):
+            asked()
+        context.load_cert_chain(server.client.certificate, server.client.key)
+        assert asked()
+        server.restart()
+        assert asked()
+
+
+def test_etcd_has_users_and_keeps_them() -> None:
+    need(Etcd)
+    with Etcd(users={"alice": "p/w"}, options={"bcrypt-cost": "4"}) as server:
+        assert server.url == f"etcd://alice:p%2Fw@127.0.0.1:{server.port}"
+        assert server.v2_url == f"etcd2://alice:p%2Fw@127.0.0.1:{server.port}"
+        where = f"http://{server.host}:{server.port}"
+        for _ in range(2):
+            alice = {"name": "alice", "password": "p/w"}
+            assert b"token" in send_json("POST", f"{where}/v3/auth/authenticate", alice)
+            with pytest.raises(OSError, match="400"):
+                send_json("POST", f"{where}/v3/kv/range", {"key": "eA=="})
+            with pytest.raises(OSError, match="401"):
+                send_json("PUT", f"{where}/v2/keys/kombu?value=1", {})
+            assert send_json("PUT", f"{where}/v2/keys/kombu?value=1", {}, ("alice", "p/w"))
+            server.kill9()
+            server.start()
 
 
 def test_rabbitmq_does_the_same_keeps_durable_queues_and_offers_tls_and_its_management() -> None:

@@ -37,9 +37,13 @@ def test_a_url_names_servers_and_a_base(url: Any, wanted: Address) -> None:
     assert address_of(Connection(url)) == wanted
 
 
-def test_tls_is_refused_and_not_ignored() -> None:
-    with pytest.raises(ValueError, match="TLS"):
-        Connection("zookeeper://localhost", ssl=True).connect()
+def test_options_of_tls_that_are_not_known_are_refused_and_not_ignored() -> None:
+    with pytest.raises(ValueError, match="did you mean 'ca_certs'"):
+        Connection("zookeeper://localhost", ssl={"ca_cert": "ca.pem"}).connect()
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "ecret" not in repr(address_of(Connection("zookeeper://me:s%2Fecret@h/")))
 
 
 def test_nobody_there_is_told_with_host_and_port() -> None:

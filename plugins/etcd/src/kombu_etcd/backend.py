@@ -6,10 +6,11 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
-from kombu.exceptions import ChannelError, RecoverableConnectionError
+from kombu.exceptions import AMQPError
 from kombu.transport.capabilities import Capabilities
 from kombu.utils.deadlines import OPERATION_TIMEOUT
 
+from .access import Access
 from .claims import BATCH, Claims
 from .gateway import Gateway
 from .keys import Keys
@@ -63,7 +64,8 @@ class EtcdBackend:
         self._patience = patience
         self._keys = Keys(address.base)
         self._claims = Claims(lease or LEASE)
-        self._watch = Watch(address, self._keys)
+        self._access = Access(address)
+        self._watch = Watch(Gateway(address, self._access), self._keys)
         self._mine = True
         # Its thread does not keep alive who drops the connection without closing it.
         weakref.finalize(self, self._watch.close).atexit = False
@@ -74,10 +76,12 @@ class EtcdBackend:
         Raises:
             RecoverableConnectionError: Nobody is there.
             TimeoutError: Nobody answers by the deadline.
+            ConnectionError: The server refuses the user, or TLS can't be agreed on.
+            ChannelError: The user may not read here.
         """
-        gateway = Gateway(self.address)
+        gateway = Gateway(self.address, self._access)
         try:
-            gateway.connect(deadline)
+            gateway.connect(self._keys.bells, deadline)
         except BaseException:
             gateway.close()
             raise
@@ -100,11 +104,11 @@ class EtcdBackend:
         self._watch.close()
         if not (self._mine and self._claims.any):
             return
-        gateway = Gateway(self.address)
+        gateway = Gateway(self.address, self._access)
         try:
             self._claims.free_stray(gateway, deadline)
             self._claims.give_back(gateway, deadline)
-        except (OSError, RecoverableConnectionError, ChannelError):
+        except (OSError, AMQPError):
             pass
         finally:
             gateway.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from kombu.exceptions import RecoverableConnectionError
 from kombu.virtual import Transport as VirtualTransport
 
 from .address import DEFAULT_PORT, address_of
@@ -27,6 +28,8 @@ class Transport(VirtualTransport):
     default_port = DEFAULT_PORT
     driver_type = "etcd"
     driver_name = "etcd3gw"
+    #: Who is refused, or finds a certificate that is not trusted, is so at the next try as well.
+    recoverable_connection_errors = (RecoverableConnectionError, OSError)
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)

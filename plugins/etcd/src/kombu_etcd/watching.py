@@ -11,14 +11,14 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
-from etcd3gw.exceptions import Etcd3Exception
 
+from kombu.exceptions import AMQPError, RecoverableConnectionError
 from kombu.log import get_logger
 
-from .gateway import Gateway, prefix, text
+from .gateway import prefix, text
 
 if TYPE_CHECKING:
-    from .address import Address
+    from .gateway import Gateway
     from .keys import Keys
 
 __all__ = ("Watch",)
@@ -30,6 +30,9 @@ logger = get_logger(__name__)
 _TIMES = (3.0, 10.0)
 #: Between two tries where there is no server (seconds).
 _PAUSE = 0.2
+#: The longest one, where the server does not allow it again and again (seconds): to check a
+#: password takes it some time.
+_LONGEST = 30.0
 
 
 class Listener(Protocol):
@@ -43,12 +46,12 @@ class Watch:
     """A daemon thread that reads etcd's stream of events.  Any thread may call any method.
 
     Args:
-        address: The server.
+        gateway: Its own.
         keys: Where the bells are.
     """
 
-    def __init__(self, address: Address, keys: Keys) -> None:
-        self._gateway = Gateway(address)
+    def __init__(self, gateway: Gateway, keys: Keys) -> None:
+        self._gateway = gateway
         self._range = prefix(keys.bells)
         self._listeners: weakref.WeakSet[Any] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -89,19 +92,28 @@ class Watch:
             listener.heard(bell)
 
     def _run(self) -> None:
+        pause = _PAUSE
         while not self._stop.is_set():
             try:
                 self._read()
-            except (OSError, requests.RequestException, Etcd3Exception, ValueError) as exc:
+                pause = _PAUSE
+            except (OSError, RecoverableConnectionError, requests.RequestException) as exc:
                 # Those who wait look by themselves now and then, and hear of what is wrong.
-                logger.debug("The watch of etcd at %s ended (%s)", self._gateway.where, exc)
+                self._ended(exc)
+                pause = _PAUSE
+            except (AMQPError, ValueError) as exc:
+                self._ended(exc)
+                pause = min(pause * 2, _LONGEST)
             except AttributeError:
                 # urllib3, whose stream was closed meanwhile.
                 logger.debug("The watch of etcd at %s ended", self._gateway.where)
             finally:
                 self._close_stream()
-            self._stop.wait(_PAUSE)
+            self._stop.wait(pause)
         self._gateway.close()
+
+    def _ended(self, exc: Exception) -> None:
+        logger.debug("The watch of etcd at %s ended (%s)", self._gateway.where, exc)
 
     def _close_stream(self) -> None:
         stream, self._stream = self._stream, None
@@ -109,20 +121,18 @@ class Watch:
             stream.close()
 
     def _read(self) -> None:
-        client = self._gateway.client
-        client.timeout = _TIMES[0]
-        self._stream = stream = client.session.post(
-            client.get_url("/watch"),
-            json={"create_request": self._range},
-            stream=True,
-            timeout=_TIMES,
+        self._stream = stream = self._gateway.stream(
+            "/watch", {"create_request": self._range}, _TIMES
         )
         # None: as it arrives.
         for line in stream.iter_lines(chunk_size=None):  # type: ignore[call-overload]
             if self._stop.is_set():
                 return
-            result = json.loads(line).get("result", {}) if line.strip() else {}
-            if result.get("created") or result.get("canceled"):
+            message = json.loads(line) if line.strip() else {}
+            result = message.get("result", {})
+            if result.get("canceled") or message.get("error"):
+                raise self._gateway.canceled(stream, str(result.get("cancel_reason") or message))
+            if result.get("created"):
                 # What came before was not heard.
                 self._tell(None)
             for event in result.get("events", ()):

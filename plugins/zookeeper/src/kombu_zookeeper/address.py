@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from kombu.transport.tls import read_tls
 from kombu.utils.url import url_to_parts
 
 if TYPE_CHECKING:
     from kombu import Connection
+    from kombu.transport.tls import Tls
 
 __all__ = ("DEFAULT_PORT", "Address", "address_of")
 
 DEFAULT_PORT = 2181
 
 
-class Address(NamedTuple):
+@dataclass(frozen=True)
+class Address:
     """Where the queues are.
 
     Attributes:
@@ -22,12 +26,14 @@ class Address(NamedTuple):
         base: The znode that everything is below, without a slash at its end.
         user: Who to be (scheme ``digest``), with `password`; `None` for nobody.
         password: The user's password.
+        tls: How to speak TLS, `None` for not at all.
     """
 
     hosts: str
     base: str = ""
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
 
 
 def address_of(client: Connection) -> Address:
@@ -36,13 +42,9 @@ def address_of(client: Connection) -> Address:
     ``zookeeper://a:2181;b:2182/base`` names two, and so does ``zookeeper://a,b/base``.
 
     Raises:
-        ValueError: TLS is asked for.
+        ValueError: ``ssl`` has names, values or files that can't be used.
+        TypeError: It is neither True nor a dictionary.
     """
-    if client.ssl:
-        raise ValueError(
-            "the zookeeper transport can't speak TLS yet: leave ssl out, and reach the ensemble by "
-            "a network that is trusted, or by a tunnel"
-        )
     hosts: list[str] = []
     path = client.virtual_host
     for url in client.alt or ():
@@ -54,7 +56,11 @@ def address_of(client: Connection) -> Address:
         hosts = _hosts(client.hostname, client.port)
     base = "".join(f"/{step}" for step in (path or "").split("/") if step)
     return Address(
-        ",".join(dict.fromkeys(hosts)), base, client.userid or None, client.password or None
+        ",".join(dict.fromkeys(hosts)),
+        base,
+        client.userid or None,
+        client.password or None,
+        read_tls(client.ssl, "zookeeper"),
     )
 
 

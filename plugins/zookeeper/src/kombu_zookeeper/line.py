@@ -6,9 +6,7 @@ answer is ever missing without anybody knowing.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
 import threading
 import weakref
 from functools import partial
@@ -24,13 +22,16 @@ from kazoo.exceptions import (
     NoAuthError,
     SessionExpiredError,
 )
-from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
+from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL
 
 from kombu.exceptions import ChannelError, RecoverableConnectionError
 from kombu.exceptions import ConnectionError as BrokerConnectionError
+from kombu.transport.tls import tls_refused
+
+from .handler import Handler, SecureHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,32 +46,6 @@ _quiet.setLevel(logging.ERROR)
 
 #: How long a lost line is tried again, to end its session in order (seconds).
 _RETURNING = 0.5
-
-
-class _Handler(SequentialThreadingHandler):  # type: ignore[misc]
-    """Kazoo's threads.  A line says how they sleep; and can stop one that waits for a server."""
-
-    sleep_func: Callable[[float], None]
-
-    def __init__(self) -> None:
-        super().__init__()
-        #: Whether there is a session that could be ended in order.
-        self.in_session = False
-        self._socket: Any = None
-        self._cut = False
-
-    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        if self._cut:
-            raise ConnectionAbortedError("the line is closed")
-        self._socket = super().create_connection(*args, **kwargs)
-        return self._socket
-
-    def cut(self) -> None:
-        """Connect no more, and end what waits for an answer."""
-        self._cut = True
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class Lost(RecoverableConnectionError):
@@ -96,13 +71,14 @@ class Line:
 
     def __init__(self, address: Address, session_timeout: float) -> None:
         self.where = address.hosts
-        self._handler = handler = _Handler()
+        self._handler = handler = Handler() if address.tls is None else SecureHandler(address.tls)
         # kazoo sleeps when it has tried all servers in vain: how else would we hear of it?
         handler.sleep_func = partial(_tried_in_vain, weakref.ref(self))
         self.client = KazooClient(
             address.hosts,
             handler=handler,
             timeout=session_timeout,
+            use_ssl=handler.secure,
             auth_data=_credentials(address),
             # What somebody makes who says who he is belongs to him alone.
             default_acl=None if address.user is None else CREATOR_ALL_ACL,
@@ -130,6 +106,7 @@ class Line:
 
         Raises:
             OSError: Nobody is there, or nobody answers by the deadline.
+            ConnectionError: The user is refused, or TLS can't be agreed on.
         """
         self.client.start_async()
         self._changed.wait(max(deadline - monotonic(), 0))
@@ -138,10 +115,14 @@ class Line:
         self._give_up()
         if self.client.client_state == KeeperState.AUTH_FAILED:
             raise self._no_access()
+        if self._handler.failure is not None:
+            raise tls_refused(f"ZooKeeper at {self.where}", self._handler.failure)
         if self._refused:
+            # It may end a connection by the wrong protocol without a word.
+            tls = "TLS is spoken there" if self._handler.secure else "TLS is wanted"
             raise ConnectionRefusedError(
                 f"no ZooKeeper can be reached at {self.where}: see whether it runs, whether the "
-                "URL is right, and whether a majority of the ensemble is there"
+                f"URL is right, whether {tls}, and whether a majority of the ensemble is there"
             )
         raise TimeoutError(
             f"ZooKeeper at {self.where} did not open a session in time: see whether it runs and is "
@@ -274,7 +255,7 @@ def _credentials(address: Address) -> list[tuple[str, str]]:
     return [("digest", f"{address.user}:{address.password or ''}")]
 
 
-def _end_in_thread(client: KazooClient, handler: _Handler) -> threading.Thread:
+def _end_in_thread(client: KazooClient, handler: Handler) -> threading.Thread:
     """End a session; in a thread of its own, as kazoo may take its time."""
     thread = threading.Thread(
         target=_end, args=(client, handler), name="kombu-zookeeper-end", daemon=True
@@ -283,7 +264,7 @@ def _end_in_thread(client: KazooClient, handler: _Handler) -> threading.Thread:
     return thread
 
 
-def _end(client: KazooClient, handler: _Handler) -> None:
+def _end(client: KazooClient, handler: Handler) -> None:
     until = monotonic() + (_RETURNING if handler.in_session else 0.0)
     while client.client_state == KeeperState.CONNECTING and monotonic() < until:
         sleep(0.02)

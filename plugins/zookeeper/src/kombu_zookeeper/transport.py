@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import kazoo.version
 
+from kombu.exceptions import RecoverableConnectionError
 from kombu.virtual import Channel as VirtualChannel
 from kombu.virtual import Transport as VirtualTransport
 
@@ -33,6 +34,8 @@ class Transport(VirtualTransport):
     default_port = DEFAULT_PORT
     driver_type = "zookeeper"
     driver_name = "kazoo"
+    #: Who is refused, or finds a certificate that is not trusted, is so at the next try as well.
+    recoverable_connection_errors = (RecoverableConnectionError, OSError)
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ("Certificates", "KeyPair")
+__all__ = ("Certificates", "KeyPair", "in_query")
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,20 @@ class KeyPair:
 
     certificate: Path
     key: Path
+
+    def as_java_reads(self) -> bytes:
+        """Both as one file: Java knows a key by PKCS #8 alone."""
+        key = load_pem_private_key(self.key.read_bytes(), None)
+        plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return plain + self.certificate.read_bytes()
+
+
+def in_query(authority: Path, client: KeyPair | None = None) -> str:
+    """What the query of a URL says of TLS: whom to trust, and who comes."""
+    options = {"ssl_ca_certs": authority}
+    if client is not None:
+        options |= {"ssl_certfile": client.certificate, "ssl_keyfile": client.key}
+    return urlencode(options)
 
 
 class Certificates:

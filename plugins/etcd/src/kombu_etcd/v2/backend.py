@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from kombu.exceptions import ChannelError, RecoverableConnectionError
+from kombu.exceptions import AMQPError
 from kombu.transport.backend import Release
 from kombu.transport.capabilities import UNPROMISED, Capabilities
 from kombu.utils.deadlines import OPERATION_TIMEOUT
@@ -69,6 +69,7 @@ class Etcd2Backend:
         Raises:
             RecoverableConnectionError: Nobody is there.
             TimeoutError: Nobody answers by the deadline.
+            ConnectionError: The server refuses the user, or TLS can't be agreed on.
             ChannelError: The server has no v2 API.
         """
         store = Store(self.address)
@@ -98,7 +99,7 @@ class Etcd2Backend:
             # The last one first: nobody shall get a later one of them before an earlier one.
             for delivery in reversed(held):
                 self._claims.give_back(store, Release(delivery), deadline)
-        except (OSError, RecoverableConnectionError, ChannelError):
+        except (OSError, AMQPError):
             pass
         finally:
             store.close()

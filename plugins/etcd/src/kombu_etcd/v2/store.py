@@ -10,7 +10,10 @@ from urllib.parse import quote
 import etcd
 import urllib3
 
-from kombu.exceptions import ChannelError, RecoverableConnectionError
+from kombu.exceptions import ChannelError
+from kombu.exceptions import ConnectionError as BrokerConnectionError
+from kombu.transport.tls import tls_failure, tls_refused
+from kombu_etcd.address import lost
 
 if TYPE_CHECKING:
     from kombu_etcd.address import Address
@@ -25,14 +28,32 @@ class Store:
     """One client of python-etcd.  One thread at a time.
 
     Every request raises `TimeoutError`, `RecoverableConnectionError` where the server can't be
-    reached, and `ChannelError` where it refuses.
+    reached, and `ChannelError` where it refuses; a `kombu.exceptions.ConnectionError` that is not
+    recoverable where it refuses who asks, or TLS can't be agreed on.
     """
 
     def __init__(self, address: Address) -> None:
         self.where = address.where
-        self._client = etcd.Client(address.host, address.port)
+        self._user = address.user
+        self._tls = address.tls
+        self._client = etcd.Client(
+            address.host,
+            address.port,
+            protocol=address.protocol,
+            username=_as_latin_1(address.user),
+            password=_as_latin_1(address.password),
+        )
+        pool = self._client.http.connection_pool_kw
         # A request that is sent again may find its own doing.
-        self._client.http.connection_pool_kw["retries"] = urllib3.Retry(0)
+        pool["retries"] = urllib3.Retry(0)
+        if self._tls is not None:
+            # The driver itself verifies only by a file that is named, and never the host alone.
+            pool["ssl_context"] = self._tls.context
+            if self._tls.server_hostname:
+                pool["server_hostname"] = self._tls.server_hostname
+            if not self._tls.context.check_hostname:
+                # urllib3 would check it then.
+                pool["assert_hostname"] = False
 
     def read(self, key: str, deadline: float, **what: Any) -> dict[str, Any] | None:
         """A key, or a folder with what is in it, in order; `None` where there is none."""
@@ -64,9 +85,13 @@ class Store:
             return None
         except etcd.EtcdConnectionFailed as exc:
             cause = getattr(exc.cause, "reason", exc.cause)
-            if isinstance(cause, urllib3.exceptions.TimeoutError):
+            new = isinstance(cause, urllib3.exceptions.NewConnectionError)
+            # Which is a kind of a timeout, whatever became of the new connection.
+            if isinstance(cause, urllib3.exceptions.TimeoutError) and not new:
                 raise self._late() from exc
             raise self._lost(exc) from exc
+        except etcd.EtcdInsufficientPermissions as exc:
+            raise self._no_access() from exc
         except (etcd.EtcdWatcherCleared, etcd.EtcdLeaderElectionInProgress) as exc:
             raise self._lost(exc) from exc
         except etcd.EtcdException as exc:
@@ -95,8 +120,23 @@ class Store:
             "from here, or give it more time"
         )
 
-    def _lost(self, exc: Exception) -> Exception:
-        return RecoverableConnectionError(
-            f"etcd at {self.where} can't be reached, or has no leader ({exc}): see whether it "
-            "runs, whether the URL is right, and whether a majority of the cluster is there"
+    def _no_access(self) -> Exception:
+        # That API tells nothing more.
+        asked = f"the user {self._user!r}, or the password" if self._user else "requests of nobody"
+        return BrokerConnectionError(
+            f"etcd at {self.where} refuses {asked}, or does not allow this: name user and password "
+            "in the URL, etcd2://user:password@host, and grant a role that reads and writes "
+            "/kombu/*",
+            reply_code=403,
         )
+
+    def _lost(self, exc: Exception) -> Exception:
+        failure = None if self._tls is None else tls_failure(exc)
+        if failure is not None:
+            return tls_refused(f"etcd at {self.where}", failure)
+        return lost(self.where, exc, self._tls is not None)
+
+
+def _as_latin_1(text: str) -> str | None:
+    """A name or password of which the driver, which knows Latin-1, makes UTF-8."""
+    return text.encode().decode("latin-1") or None
