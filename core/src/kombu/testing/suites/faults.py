@@ -132,7 +132,7 @@ class TestFaultsUnderLoad:
                 works.produce(name)
             for _ in range(_CONSUMERS):
                 works.consume()
-            wait_until(works.ready, "all clients connect", 30)
+            wait_until(works.ready, "all clients connect", 60)
             yield works, queue
 
     @promise("killed_consumers", tells=False)
