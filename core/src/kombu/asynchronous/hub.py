@@ -380,9 +380,6 @@ class Hub:
                 # By a callback just now.  Its number may be that of another file by now, of which
                 # nothing is known; the next turn tells.
                 continue
-            if fd in consolidate and writers.get(fd) is None:
-                together.append(fd)
-                continue
             known = False
             error = not event & (READ | WRITE)
             if (event & READ or error) and fd in readers:
@@ -390,7 +387,14 @@ class Hub:
                 self._call(fd, readers[fd])
             if (event & WRITE or error) and fd in writers and fd not in removed:
                 known = True
-                self._call(fd, writers[fd])
+                if fd in consolidate:
+                    together.append(fd)
+                else:
+                    self._call(fd, writers[fd])
+            elif fd in consolidate and not known:
+                # An error of one that is only written to, told as readable.
+                known = True
+                together.append(fd)
             if not known and fd not in removed:
                 self._unregister(fd)
         if together and self.consolidate_callback is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import selectors
-import socket
 from contextlib import suppress
 from time import monotonic
 from typing import Any
+
+from .waker import Waker
 
 __all__ = ("ERR", "READ", "WRITE", "Poller")
 
@@ -37,11 +38,8 @@ class Poller:
     def _open(self) -> None:
         self._process = os.getpid()
         self._selector = selectors.DefaultSelector()
-        self._bell, self._ringer = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ringer.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ)
-        self._woken = False
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
 
     def register(self, fd: int, flags: int) -> None:
         """Watch a descriptor; what it was watched for before is forgotten.
@@ -96,8 +94,8 @@ class Poller:
             self._exorcise()
         events = []
         for key, ready in found:
-            if key.fileobj is self._bell:
-                self._hear()
+            if key.fileobj is self._waker:
+                self._waker.hear()
                 continue
             flags = READ if ready & selectors.EVENT_READ else 0
             if ready & selectors.EVENT_WRITE:
@@ -105,23 +103,9 @@ class Poller:
             events.append((key.fd, flags))
         return events
 
-    # -- waking ------------------------------------------------------------------------------
-
     def wake(self) -> None:
         """Have `poll` return now, or else the next one."""
-        if self._woken:
-            return
-        self._woken = True
-        with suppress(OSError):
-            # Full of bytes is as good as one more, and closed is nobody's to wake.
-            self._ringer.send(b"\0")
-
-    def _hear(self) -> None:
-        # First: who rings from now on is heard the next time.
-        self._woken = False
-        with suppress(OSError):
-            while len(self._bell.recv(4096)) == 4096:
-                pass
+        self._waker.ring()
 
     # -- troubles ----------------------------------------------------------------------------
 
@@ -134,7 +118,7 @@ class Poller:
         """
         selector, self._selector = self._selector, selectors.DefaultSelector()
         selector.close()
-        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._selector.register(self._waker, selectors.EVENT_READ)
         self._watch_again()
 
     def _watch_again(self) -> None:
@@ -158,9 +142,8 @@ class Poller:
             self._close_descriptors()
 
     def _close_descriptors(self) -> None:
-        for each in (self._selector, self._bell, self._ringer):
-            with suppress(OSError):
-                each.close()
+        self._selector.close()
+        self._waker.close()
 
     def __del__(self, _suppress: Any = suppress) -> None:
         with _suppress(Exception):
