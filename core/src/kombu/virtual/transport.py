@@ -300,10 +300,11 @@ class Transport(base.Transport):
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Have the event loop of a worker deliver messages, in place of `drain_events`.
 
-        Registering again begins anew, and leaves nothing of before.
+        Registering again begins anew, and leaves nothing of before.  Nothing is done where the
+        transport is not ``asynchronous``: there is an option of this name.
         """
-        if self._source is not self.receiver or self.Channel.overrides:
-            # Its channels fetch for themselves, by calls that block.
+        if not self.implements.asynchronous or self._source is not self.receiver:
+            # The others' channels may fetch for themselves, by calls that block.
             return
         self.receiver.drive(Drive(self, loop))
 
