@@ -232,6 +232,9 @@ class Drive:
             fetcher = self._new_fetcher()
         self._wants = wants
         fetcher.ask(wants, limit)
+        if fetcher.posts:
+            # It was answered, or has failed, at once.
+            self.changed()
 
     def _new_fetcher(self) -> ThreadFetcher | DescriptorFetcher:
         session = self._receiver.session(inf)
