@@ -39,7 +39,19 @@ class Behaviour:
         self.crowded = 0
 
 
-class BlockingSession(LeasedSession):
+class RenewingSession(LeasedSession):
+    """Takes its time to renew."""
+
+    def renew(
+        self, deliveries: Sequence[Delivery], seconds: float, deadline: float
+    ) -> Sequence[Delivery]:
+        now = self.backend.behaviour
+        time.sleep(now.renewal)
+        now.renewals += 1
+        return super().renew(deliveries, seconds, deadline)
+
+
+class BlockingSession(RenewingSession):
     """Fetches like one that has a socket and waits on it."""
 
     inside = 0
@@ -74,14 +86,6 @@ class BlockingSession(LeasedSession):
     def interrupt(self) -> None:
         self.interrupted = True
 
-    def renew(
-        self, deliveries: Sequence[Delivery], seconds: float, deadline: float
-    ) -> Sequence[Delivery]:
-        now = self.backend.behaviour
-        time.sleep(now.renewal)
-        now.renewals += 1
-        return super().renew(deliveries, seconds, deadline)
-
 
 class BlockingBackend(LeasedBackend):
     """A connection to the server whose sessions block."""
@@ -95,7 +99,7 @@ class BlockingBackend(LeasedBackend):
         self.server.lock = threading.RLock()
 
 
-class DescriptorSession(LeasedSession):
+class DescriptorSession(RenewingSession):
     """One with a socket that an event loop can watch; its backend looks for it."""
 
     def __init__(self, backend: LeasedBackend, role: Role) -> None:

@@ -84,7 +84,8 @@ class TestDelivery:
         while len(worker.messages) < 20:
             before = len(worker.messages)
             loop.hub.run_once()
-            assert len(worker.messages) - before <= 2
+            # One call for what was posted, one for what was left of before.
+            assert len(worker.messages) - before <= 4
 
     def test_a_callback_that_raises_does_not_hold_up_the_others(
         self, loop: Loop, dial: Dial
@@ -340,6 +341,13 @@ class TestRegistering:
         worker.connection.close()
         assert list(loop.hub.readers) == fds
         loop.hub.readers.clear()
+
+    def test_what_is_due_in_the_store_is_done(self, loop: Loop, dial: Dial) -> None:
+        worker = Worker(loop, dial())
+        loop.run(0.05)
+        upkeep = worker.connection.transport.upkeep
+        before = upkeep.schedule.next_due
+        loop.until(lambda: upkeep.schedule.next_due > before, 5)
 
 
 class TestFailures:

@@ -44,3 +44,6 @@ class Waker:
         """Close the descriptors."""
         self._bell.close()
         self._ringer.close()
+
+    def __del__(self) -> None:
+        self.close()

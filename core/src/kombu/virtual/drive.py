@@ -38,8 +38,12 @@ GATE_INTERVAL = 0.1
 #: When to ask again after a fetch failed (seconds), unless the connection is made anew.
 RETRY = 1.0
 
-#: How long to wait at once for messages outside of the loop (seconds).
+#: The longest between two looks (seconds): at what is due in the store, and outside of the loop at
+#: whether the connection was closed.
 LOOK = 1.0
+
+#: The shortest between two looks at what is due (seconds).
+SHORTEST = 0.05
 
 
 class Drive:
@@ -61,7 +65,9 @@ class Drive:
         self._lock = threading.RLock()
         self._closed = False
         self._soon = False
+        #: Entries of the loop's timer: to look for room again, and for what is due.
         self._later: Any = None
+        self._due: Any = None
         #: Whether a limit was changed since the fetch that is outstanding was asked for.
         self._limits_changed = False
         #: What it was asked for.
@@ -241,6 +247,7 @@ class Drive:
         fetcher: ThreadFetcher | DescriptorFetcher
         if isinstance(session, Pollable):
             fetcher = DescriptorFetcher(session, self._watch)
+            self._keep_up()
         else:
             fetcher = ThreadFetcher(self._transport, session, self._waker.ring)
             self._final.detach()
@@ -268,6 +275,19 @@ class Drive:
         self._later = None
         self.turn()
 
+    def _keep_up(self) -> None:
+        """Do what is due in the store, now and then: there is no thread that would."""
+        self._due = None
+        transport = self._transport()
+        upkeep = None if transport is None else transport.upkeep
+        if upkeep is None or self._closed:
+            return
+        try:
+            upkeep.run_if_due(monotonic())
+        finally:
+            pause = min(max(upkeep.schedule.next_due - monotonic(), SHORTEST), LOOK)
+            self._due = self._loop.call_later(pause, _Weak(self, "_keep_up"))
+
     # -- the end -----------------------------------------------------------------------------
 
     def close(self) -> tuple[bool, list[Delivery]]:
@@ -281,9 +301,10 @@ class Drive:
                 return True, []
             self._closed = True
         self._final.detach()
-        later, self._later = self._later, None
-        if later is not None:
-            later.cancel()
+        for entry in (self._later, self._due):
+            if entry is not None:
+                entry.cancel()
+        self._later = self._due = None
         # Out of the loop before it is closed: its number may be another file's after that.
         _forget(self._loop, self._waker.fileno(), self._on_waker)
         fetcher = self._fetcher

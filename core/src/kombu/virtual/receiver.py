@@ -339,6 +339,9 @@ class Receiver:
             if room < len(deliveries):
                 self._release(deliveries[room:])
                 deliveries = deliveries[:room]
+        keeper = self._keeper
+        if keeper is not None and not keeper.running:
+            keeper.start_for(deliveries)
         self._take(wants, deliveries)
 
     @property
