@@ -105,8 +105,8 @@ class Drive:
         fetcher = self._fetcher
         return [] if fetcher is None else fetcher.held()
 
-    def wait(self, timeout: float | None) -> Delivery:
-        """The next delivery, for those who do not leave it to the loop.
+    def wait(self, timeout: float | None) -> Delivery | None:
+        """The next delivery, for those who do not leave it to the loop; `None` after `close`.
 
         Raises:
             TimeoutError: There was none within `timeout` seconds (`None`: wait for ever).
@@ -115,9 +115,7 @@ class Drive:
         arrived = self._receiver.arrived
         while True:
             if self._closed:
-                raise RecoverableConnectionError(
-                    "The connection was closed while a thread waited for its messages"
-                )
+                return None
             with self._lock:
                 self._collect()
                 if not arrived:

@@ -173,15 +173,17 @@ class Receiver:
         """
         if current.deadline is not None:
             timeout = remaining(timeout)
-        drive = self._drive
-        if drive is not None:
-            return drive.wait(timeout)
         now = monotonic()
         deadline = now + (LONGEST_WAIT if timeout is None else timeout)
         arrived: deque[Delivery] = self.arrived
         while True:
+            drive = self._drive
             fetching = self._fetching
-            if fetching.acquire(False) or fetching.acquire(timeout=max(deadline - now, 0)):
+            if drive is not None:
+                found = drive.wait(None if timeout is None else deadline - now)
+                if found is not None:
+                    return found
+            elif fetching.acquire(False) or fetching.acquire(timeout=max(deadline - now, 0)):
                 try:
                     if not arrived and self._drive is None:
                         self._fetch(now, deadline)
@@ -196,10 +198,6 @@ class Receiver:
                     "The connection was closed while a thread waited for its messages"
                 )
             now = monotonic()
-            drive = self._drive
-            if drive is not None:
-                # An event loop was told to deliver while this thread waited.
-                return drive.wait(None if timeout is None else max(deadline - now, 0))
             if timeout is None:
                 deadline = now + LONGEST_WAIT
             elif now >= deadline:
