@@ -232,11 +232,6 @@ class Receiver:
         keeper = self._keeper
         if keeper is not None and not keeper.running:
             keeper.start_for(deliveries)
-        self._take(wants, deliveries)
-
-    def _take(self, wants: Wants, deliveries: Sequence[Delivery]) -> None:
-        """Put into the buffer what a fetch for `wants` brought."""
-        demand = self._demand
         if self._inspector is not None:
             deliveries = self._inspector.passed(deliveries)
         self._fetched_at = monotonic()
@@ -332,15 +327,24 @@ class Receiver:
             deliveries: What it brought.
             limited: Whether limits may be lower than they were when it was asked for.
         """
+        demand = self._demand
         if limited and deliveries and self.limited:
-            room = self._demand.limit(self._demand.wants)
+            room = demand.limit(demand.wants)
             if room < len(deliveries):
                 self._release(deliveries[room:])
                 deliveries = deliveries[:room]
         keeper = self._keeper
         if keeper is not None and not keeper.running:
             keeper.start_for(deliveries)
-        self._take(wants, deliveries)
+        if self._inspector is not None:
+            deliveries = self._inspector.passed(deliveries)
+        # The same as in `_fetch`, which saves the call for the sake of those who take one by one.
+        self._fetched_at = monotonic()
+        strays = demand.assign(deliveries, self.arrived)
+        if strays:
+            self._release(strays)
+        if wants is not demand.wants:
+            self._give_back_orphans()
 
     @property
     def wants(self) -> Wants:
