@@ -33,7 +33,6 @@ from kombu.utils.scheduling import FairCycle
 from .channel import Channel
 from .channel import Channel as VirtualChannel
 from .declarations import Declarations
-from .drive import Drive
 from .forwarding import Forwarder
 from .getting import Getter
 from .inspection import Inspector
@@ -306,6 +305,9 @@ class Transport(base.Transport):
         if not self.implements.asynchronous or self._source is not self.receiver:
             # The others' channels may fetch for themselves, by calls that block.
             return
+        # Few programs have an event loop, and with it come selectors and vine.
+        from .drive import Drive
+
         self.receiver.drive(Drive(self, loop))
 
     def unregister_from_event_loop(self, connection: Any, loop: Any) -> None:
