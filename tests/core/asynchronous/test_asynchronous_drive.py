@@ -453,6 +453,27 @@ class TestEnd:
             time.sleep(0.01)
 
 
+class TestSilentDescriptors:
+    """A fetch by descriptors that is not answered."""
+
+    @pytest.fixture
+    def scheme(self, stores: None, behaviour: Behaviour) -> str:
+        return "descriptors"
+
+    def test_its_session_is_closed_and_another_one_opened(self, loop: Loop, dial: Dial) -> None:
+        worker, other = Worker(loop, dial()), dial()
+        loop.run(0.05)
+        transport = worker.connection.transport
+        silent = transport.receiver._session
+        silent.looking.clear()
+        began = time.monotonic()
+        worker.connection.register_with_event_loop(loop.hub)
+        assert time.monotonic() - began < 1.5
+        assert silent not in transport._backend.open_sessions
+        publish(other, "q", 1)
+        worker.wait(1)
+
+
 class TestBlockedFetch:
     """Only threads can hang."""
 

@@ -119,7 +119,7 @@ def test_reconnections_lose_nothing_and_leave_nothing(
     began, dice, done = time.monotonic(), random.Random(SEED), set[int]()
     loop.run(0.01)
     before = count_descriptors()
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     most = 0
     for number in range(RECONNECTIONS):
         worker = Worker(loop, f"{scheme}://store", dice, done)
@@ -153,7 +153,7 @@ def test_reconnections_lose_nothing_and_leave_nothing(
     assert not loop.hub.readers
     assert not [item for item in loop.hub.timer.queue if not item.entry.canceled]
     assert not fetchers()
-    assert threading.active_count() <= threads
+    assert not [thread for thread in threading.enumerate() if thread not in threads]
     assert count_descriptors() <= before + 2
     record(
         f"reconnecting under the event loop ({scheme})",

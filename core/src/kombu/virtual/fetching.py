@@ -342,7 +342,10 @@ class DescriptorFetcher:
         return [d for post in list(self.posts) if not isinstance(post, BaseException) for d in post]
 
     def close(self) -> bool:
-        """Fetch no more; whether the session is free for others: its fetch has been answered."""
+        """Fetch no more; whether the session is free for others.
+
+        One whose fetch is not answered in time, though it was interrupted, is closed.
+        """
         self._watch(())
         if self.outstanding and self._descriptors and not self.posts:
             self.interrupt()
@@ -351,6 +354,11 @@ class DescriptorFetcher:
                 self.wait(left)
         free = bool(self.posts) or not self.outstanding
         self._descriptors = ()
+        if not free:
+            try:
+                self._session.close(monotonic() + LEAVING)
+            except Exception:
+                logger.debug("A session that did not answer was not closed", exc_info=True)
         return free
 
     def forked(self) -> None:
