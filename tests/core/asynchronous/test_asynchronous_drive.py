@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import time
@@ -107,6 +108,24 @@ class TestDelivery:
                 failures.append(exc)
         assert worker.payloads == list(range(8))
         assert len(failures) == 1
+
+    def test_a_callback_that_raises_does_not_delay_what_follows(
+        self, loop: Loop, dial: Dial
+    ) -> None:
+        worker, other = Worker(loop, dial(), prefetch=1), dial()
+
+        def broken(message: Any) -> None:
+            worker.receive(message)
+            message.ack()
+            raise ValueError("broken")
+
+        worker.consumer.on_message = broken
+        publish(other, "q", *range(5))
+        began = time.monotonic()
+        while len(worker.messages) < 5:
+            with contextlib.suppress(ValueError):
+                worker.wait(5)
+        assert time.monotonic() - began < 3
 
     def test_a_store_waits_for_nobody_else(self, loop: Loop, dial: Dial) -> None:
         """Publishing and settling go on while a fetch waits."""

@@ -46,4 +46,5 @@ class Waker:
         self._ringer.close()
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(AttributeError):
+            self.close()

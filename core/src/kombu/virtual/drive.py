@@ -159,12 +159,15 @@ class Drive:
         try:
             with self._lock:
                 self._collect()
+        except BaseException:
+            self._look_again(RETRY)
+            raise
+        try:
             self._hand_out()
         except BaseException:
-            if not self._closed and self._receiver.arrived:
+            # The other messages, and those that follow, are not held up by it.
+            if not self._closed:
                 self.changed()
-            elif not self._closed:
-                self._look_again(RETRY)
             raise
         if self._receiver.arrived:
             self.changed()
@@ -271,7 +274,8 @@ class Drive:
 
     def _look(self) -> None:
         self._later = None
-        self.turn()
+        # Not from here: what a timer's callback raises stays in the loop.
+        self.changed()
 
     def _keep_up(self) -> None:
         """Do what is due in the store, now and then: there is no thread that would."""
