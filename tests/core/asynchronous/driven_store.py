@@ -119,10 +119,11 @@ class DescriptorSession(RenewingSession):
     def _look(self) -> None:
         """Stand in for the server, which answers when there is something."""
         while self.looking.is_set():
-            if self.begun is not None:
+            begun = self.begun
+            if begun is not None:
                 with self.server.lock:
                     self.server.sweep()
-                    there = any(self.server.queues.get(name) for name in self.begun[0])
+                    there = any(self.server.queues.get(name) for name in begun[0])
                 if there or self.interrupted or self.backend.behaviour.error is not None:
                     self.waker.ring()
             time.sleep(0.002)
