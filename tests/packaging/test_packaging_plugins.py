@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from brokers import PLUGINS, Plugin
+from plugin_table import PLUGINS, Plugin
 from wheels import ROOT, call, find_commands
 
 from kombu.testing.fixtures import need
