@@ -299,7 +299,9 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         try:
             self._until(happened, deadline)
         finally:
-            if len(self.events) > before:
+            transport = self._transport
+            # A loop hears of what is in the socket, not of what has left it.
+            if len(self.events) > before or (transport is not None and transport.buffered):
                 self._tell_waiting()
 
     def look(self) -> None:

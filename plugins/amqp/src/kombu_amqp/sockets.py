@@ -174,6 +174,11 @@ class _NotBlocking:
         self.last_read = monotonic()
 
     @property
+    def buffered(self) -> bool:
+        """Whether something was read from the socket that nobody has handled."""
+        return bool(self._buffer)
+
+    @property
     def readable(self) -> bool:
         """Whether something has come that was not read."""
         return _ready(self._open_socket(), writing=False, seconds=0)
