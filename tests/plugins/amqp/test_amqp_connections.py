@@ -430,10 +430,10 @@ class Loop:
         self.soon: list[Any] = []
 
     def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
-        self.readers[fd.fileno()] = (callback, args)
+        self.readers[fd] = (callback, args)
 
     def remove_reader(self, fd: Any) -> None:
-        del self.readers[fd.fileno()]
+        del self.readers[fd]
 
     def call_soon(self, callback: Any, *args: Any) -> None:
         self.soon.append((callback, args))

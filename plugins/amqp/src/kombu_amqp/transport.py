@@ -79,6 +79,8 @@ class Transport(base.Transport):
         self.default_port = default_port or self.default_port
         self.default_ssl_port = default_ssl_port or self.default_ssl_port
         self.options = parse_options(AmqpOptions, client.transport_options or {})
+        #: The event loop that drives the connection, and which descriptor it watches.
+        self._watched: tuple[Any, int] | None = None
 
     # -- connection --------------------------------------------------------------------------
 
@@ -120,6 +122,8 @@ class Transport(base.Transport):
 
     def close_connection(self, connection: Any) -> None:
         """Close a connection, or leave it where the broker does not answer in time."""
+        connection.on_waiting = None
+        self._leave_loop()
         connection.close()
 
     def verify_connection(self, connection: Any) -> bool:
@@ -156,22 +160,39 @@ class Transport(base.Transport):
     # -- event loops -------------------------------------------------------------------------
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """Have an event loop call `on_readable` when there is something to read."""
+        """Have an event loop call `on_readable` when there is something to read.
+
+        To register again replaces what there was.
+        """
+        self._leave_loop()
         connection.on_waiting = lambda: loop.call_soon(self.on_readable, connection, loop)
-        loop.add_reader(connection.sock, self.on_readable, connection, loop)
+        # The number, as the socket has none when it is closed.
+        self._watched = loop, connection.sock.fileno()
+        loop.add_reader(self._watched[1], self.on_readable, connection, loop)
 
     def unregister_from_event_loop(self, connection: Any, loop: Any) -> None:
         """Undo `register_with_event_loop`."""
         connection.on_waiting = None
-        if connection.socket is not None:
-            loop.remove_reader(connection.sock)
+        self._leave_loop()
+
+    def _leave_loop(self) -> None:
+        if self._watched is not None:
+            loop, number = self._watched
+            self._watched = None
+            loop.remove_reader(number)
 
     def on_readable(self, connection: Any, loop: Any) -> None:
         """Handle one event, and come again where there may be more."""
+        if self._watched is None:
+            return  # a call that was on its way when the loop was left
         try:
             connection.drain_events(timeout=0)
         except TimeoutError:
             return
+        except self.connection_errors:
+            # Its number may soon be another's.
+            self.unregister_from_event_loop(connection, loop)
+            raise
         # The loop does not wake for what was read already.
         loop.call_soon(self.on_readable, connection, loop)
 
