@@ -37,7 +37,7 @@ def hosts_in_order(strategy: Any, hosts: Sequence[str]) -> Iterator[str]:
         ValueError: There is no strategy of this name.
     """
     if not callable(strategy):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004  documented: a name that there is not
             f"{strategy!r} is no failover strategy: use one of "
             f"{', '.join(map(repr, FAILOVER_STRATEGIES))}, or a callable"
         )
