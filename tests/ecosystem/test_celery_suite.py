@@ -1,4 +1,4 @@
-"""Celery's own unit tests on this checkout: a part here, all of them with ``scripts/test --full``."""
+"""Celery's own unit tests on this checkout: a part, or all of them with ``scripts/test --full``."""
 
 from __future__ import annotations
 
