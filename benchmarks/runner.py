@@ -102,12 +102,12 @@ def fill_in(text: str) -> str:
     lines = summarize(results)
     celery = load(CELERY_RESULTS)
     for name, content in {
-        "celery conditions": tables.conditions(celery),
-        "celery": tables.added(summarize(celery)),
         "conditions": tables.conditions(results),
         "messages": tables.messages(lines),
         "latencies": tables.latencies(lines),
         "starts": tables.starts(lines),
+        "celery conditions": tables.conditions(celery),
+        "celery": tables.added(summarize(celery)),
         "budgets": tables.budgets(tomllib.loads(BUDGET.read_text(encoding="utf-8"))),
     }.items():
         text = tables.replace(text, name, content)

@@ -25,7 +25,7 @@ from shop import add, app, fail, fragile, hold, late, note, total, tries
 from kombu import Queue
 
 #: Seconds to wait for what must come.
-PATIENCE = 15
+PATIENCE = 30
 
 
 def until(condition, what):
