@@ -21,7 +21,7 @@ os.environ.setdefault(FOLDERS, str(ROOT.parent / ".venvs" / "servers" / "bin"))
 
 #: What is made once for all tests of these folders is made in one process: wheels and
 #: environments, a server, an interpreter whose allocations are counted.
-TOGETHER = ("packaging", "judge", "benchmarks", "demo", "interop", "ecosystem")
+TOGETHER = ("packaging", "judge", "benchmarks", "demo", "interop")
 
 
 # Not once all are collected: pytest-xdist has looked at the groups by then.

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +114,9 @@ def sources() -> Path:
         download = ("pip", "download", "--require-hashes", "--no-deps", "--no-binary", ":all:")
         _run(uv, "tool", "run", *download, *where)
         (archive,) = loading.glob("*.tar.gz")
-        shutil.unpack_archive(archive, loading, filter="data")
+        # Later versions of Python want to be told that an archive is not to be trusted.
+        told = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        shutil.unpack_archive(archive, loading, **told)
         (loading / f"celery-{CELERY}").rename(folder)
         shutil.rmtree(loading)
     return folder
