@@ -1,7 +1,8 @@
 """Environments with Celery 5.7.0: one with this checkout and its plugins, one with kombu 5.7.0.
 
 They are made by uv, once, and kept in ``.venvs``; what is installed is pinned in
-``celery-requirements.txt``, so that a difference between the two is Kombu's.
+``celery-requirements.txt``, so that a difference between the two is Kombu's.  A third one has tools
+that measure (``tools-requirements.txt``).
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ("CELERY", "OURS", "ROOT", "THEIRS", "Side", "clean_environ", "make", "sources")
+__all__ = ("CELERY", "OURS", "ROOT", "THEIRS", "TOOLS", "Side", "clean_environ", "make", "sources")
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 
 #: The release of Celery that everything here is about.
 CELERY = "5.7.0"
-
-REQUIREMENTS = HERE / "celery-requirements.txt"
 
 #: The source distribution of that release.
 SOURCES = (
@@ -43,10 +42,12 @@ class Side:
     Attributes:
         name: The folder of its environment.
         kombu: What `uv pip install` is told besides the requirements.
+        requirements: The file that has them.
     """
 
     name: str
     kombu: tuple[str, ...]
+    requirements: Path = HERE / "celery-requirements.txt"
 
     @property
     def folder(self) -> Path:
@@ -61,7 +62,7 @@ class Side:
     @property
     def state(self) -> str:
         """What it is made of; an environment that was made of something else is made anew."""
-        parts = [sys.version, REQUIREMENTS.read_text(), *self.kombu]
+        parts = [sys.version, self.requirements.read_text(), *self.kombu]
         parts += [Path(part, "pyproject.toml").read_text() for part in self.kombu if "/" in part]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -72,6 +73,11 @@ def _editable(*parts: str) -> tuple[str, ...]:
 
 OURS = Side("celery-ours", _editable("core", "plugins/memory", "plugins/amqp", "plugins/redis"))
 THEIRS = Side("celery-kombu57", ("kombu==5.7.0",))
+TOOLS = Side(
+    "tools-ours",
+    _editable("core", "plugins/memory", "plugins/amqp"),
+    HERE / "tools-requirements.txt",
+)
 
 
 def make(side: Side) -> Path:
@@ -90,7 +96,7 @@ def make(side: Side) -> Path:
         if not made.exists() or made.read_text() != side.state:
             _run(uv, "venv", "--clear", "--python", sys.executable, str(side.folder))
             install = ("pip", "install", "--python", str(side.python), "--requirement")
-            _run(uv, *install, str(REQUIREMENTS), *side.kombu)
+            _run(uv, *install, str(side.requirements), *side.kombu)
             made.write_text(side.state)
     return side.python
 

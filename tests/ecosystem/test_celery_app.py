@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import RunCelery
+    from conftest import RunProgram
 
 PROGRAM = Path(__file__).with_name("scenarios.py")
 
@@ -20,7 +20,7 @@ SCENARIOS = set(re.findall(r"^def (\w+)\(", PROGRAM.read_text(), re.MULTILINE)) 
 
 
 @pytest.fixture(scope="module")
-def problems(run_celery: RunCelery) -> dict[str, str | None]:
+def problems(run_celery: RunProgram) -> dict[str, str | None]:
     """What went wrong in each scenario; they run one after the other, with one worker."""
     lines = run_celery(PROGRAM.name, seconds=110).splitlines()
     return {name: problem for name, problem, _ in map(json.loads, lines)}

@@ -18,7 +18,7 @@ from kombu.testing.servers import RabbitMQ, Redis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import RunCelery
+    from conftest import RunProgram
 
 HERE = Path(__file__).parent
 
@@ -66,7 +66,7 @@ def worker(python: Path, pool: str, log: Path, variables: dict[str, str]) -> Ite
 def test_a_worker_does_all_its_tasks_and_ends_when_told(
     request: pytest.FixtureRequest,
     celery_python: Path,
-    run_celery: RunCelery,
+    run_celery: RunProgram,
     tmp_path: Path,
     broker: str,
     options: dict[str, Any],
