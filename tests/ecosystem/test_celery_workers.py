@@ -55,7 +55,7 @@ def worker(python: Path, pool: str, log: Path, variables: dict[str, str]) -> Ite
 @pytest.mark.parametrize(
     ("broker", "options", "pool"),
     [
-        ("redis", {}, "prefork"),
+        ("redis", {"asynchronous": False}, "prefork"),
         ("redis", {"asynchronous": True}, "prefork"),
         ("redis", {"asynchronous": True}, "solo"),
         ("rabbitmq", {}, "prefork"),
