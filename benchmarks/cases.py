@@ -166,24 +166,33 @@ def task_headers() -> dict[str, Any]:
     }
 
 
+def task_options() -> dict[str, Any]:
+    """What a task queue tells `Producer.publish`: 19 headers, a correlation id, where to reply."""
+    return {
+        "serializer": "json",
+        "delivery_mode": 2,
+        "headers": task_headers(),
+        "correlation_id": "3c1f4bd6-6d0b-4b9e-9f0c-6d6f3b0a9c11",
+        "reply_to": "0b54c1a2-5d8b-3f0e-8a53-0a4b6f7c9d21",
+        "priority": 0,
+    }
+
+
 def publish_task(messages: int) -> Sample:
-    """Publish as a task queue does: 19 headers, a correlation id and where to reply."""
-    return publish(
-        messages,
-        serializer="json",
-        delivery_mode=2,
-        headers=task_headers(),
-        correlation_id="3c1f4bd6-6d0b-4b9e-9f0c-6d6f3b0a9c11",
-        reply_to="0b54c1a2-5d8b-3f0e-8a53-0a4b6f7c9d21",
-        priority=0,
-    )
+    """Publish as a task queue does."""
+    return publish(messages, **task_options())
 
 
 RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "interval_max": 1, "interval_step": 0.2}
 
 
-def publish_from_pool(messages: int) -> Sample:
-    """Acquire a producer of the pool for each message; declare its queue, retry if need be."""
+def publish_from_pool(messages: int, **options: Any) -> Sample:
+    """Acquire a producer of the pool for each message; declare its queue, retry if need be.
+
+    Args:
+        messages: How many.
+        **options: Further arguments of `Producer.publish`.
+    """
     sample = Sample(messages)
     with Connection(URL) as connection:
         queue = direct_queue()
@@ -202,10 +211,16 @@ def publish_from_pool(messages: int) -> Sample:
                             declare=[queue],
                             retry=True,
                             retry_policy=RETRY_POLICY,
+                            **options,
                         )
             check_queue(bound, numbers)
         pools.reset()
     return sample
+
+
+def publish_as_celery(messages: int) -> Sample:
+    """Publish as Celery's `apply_async` does: from a pool, with all that it gives to a message."""
+    return publish_from_pool(messages, **task_options())
 
 
 def publish_among_bindings(
@@ -446,6 +461,7 @@ CASES = (
     Case("publish", "publish", 20_000, publish),
     Case("publish-task", "publish with 19 headers", 20_000, publish_task),
     Case("publish-pool", "publish from a pool, with retry and declare", 10_000, publish_from_pool),
+    Case("publish-celery", "publish as Celery does", 10_000, publish_as_celery),
     Case("consume", "consume and ack", 20_000, consume),
     Case("consume-10", "consume and ack, prefetch 10", 20_000, partial(consume, prefetch=10)),
     Case("consume-100", "consume and ack, prefetch 100", 20_000, partial(consume, prefetch=100)),

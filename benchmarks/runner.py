@@ -23,6 +23,9 @@ from summary import load, save, summarize
 
 MEASURE = str(Path(__file__).with_name("measure.py"))
 RESULTS = Path(__file__).with_name("results") / "memory.json"
+#: Of `PUBLISHING` alone, which are compared with each other, too.
+CELERY_RESULTS = RESULTS.with_name("celery.json")
+PUBLISHING = ("publish", "publish-task", "publish-pool", "publish-celery")
 BUDGET = Path(__file__).with_name("budget.toml")
 DOCUMENT = ROOT / "docs" / "performance.md"
 
@@ -97,11 +100,14 @@ def fill_in(text: str) -> str:
     """A document with the tables that the raw results and the budgets give."""
     results = load(RESULTS)
     lines = summarize(results)
+    celery = load(CELERY_RESULTS)
     for name, content in {
         "conditions": tables.conditions(results),
         "messages": tables.messages(lines),
         "latencies": tables.latencies(lines),
         "starts": tables.starts(lines),
+        "celery conditions": tables.conditions(celery),
+        "celery": tables.added(summarize(celery)),
         "budgets": tables.budgets(tomllib.loads(BUDGET.read_text(encoding="utf-8"))),
     }.items():
         text = tables.replace(text, name, content)
@@ -113,7 +119,12 @@ def show(path: Path) -> None:
     results = load(path)
     lines = summarize(results)
     made = (tables.messages(lines), tables.latencies(lines), tables.starts(lines))
-    print(tables.conditions(results), *made, sep="\n\n")
+    # One of a head alone has nothing to show.
+    full = [table for table in made if table.count("\n") > 1]
+    print(tables.conditions(results), *full, sep="\n\n")
+    publishing = {name: lines[name] for name in PUBLISHING if name in lines}
+    if "publish" in publishing:
+        print("\nWhat is added to a plain publish:\n", tables.added(publishing), sep="\n")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -131,6 +142,10 @@ def main(arguments: list[str] | None = None) -> None:
     measuring.add_argument("--python", default="3.11", help="version of Python (3.11)")
     measuring.add_argument("--seed", type=int, default=6, help="for the order of the sides (6)")
     measuring.add_argument("--output", type=Path, default=RESULTS, help=f"file ({RESULTS.name})")
+    celery = commands.add_parser("celery", help="measure Celery's publishing path alone")
+    celery.add_argument("--rounds", type=int, default=7, help="rounds that count (7)")
+    celery.add_argument("--python", default="3.11", help="version of Python (3.11)")
+    celery.add_argument("--output", type=Path, default=CELERY_RESULTS, help="file (celery.json)")
     tabling = commands.add_parser("table", help="write the tables into docs/performance.md")
     tabling.add_argument("--check", action="store_true", help="only tell whether they are current")
     tabling.add_argument("--document", type=Path, default=DOCUMENT, help="another document")
@@ -139,6 +154,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.command == "run":
         run(options.rounds, options.case, options.python, options.seed, options.output)
+        show(options.output)
+        return
+    if options.command == "celery":
+        run(options.rounds, list(PUBLISHING), options.python, 6, options.output)
         show(options.output)
         return
     if options.command == "show":

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stats import Ratio
     from summary import Figures, Line
 
-__all__ = ("budgets", "conditions", "latencies", "messages", "replace", "starts")
+__all__ = ("added", "budgets", "conditions", "latencies", "messages", "replace", "starts")
 
 
 def conditions(results: Mapping[str, Any]) -> str:
@@ -43,6 +43,25 @@ def messages(lines: Mapping[str, Line]) -> str:
     ]
     head = ["case", "5.7 us", "ours us", "5.7 CPU us", "ours CPU us", "times as fast", "target", ""]
     return _table(head, rows)
+
+
+def added(lines: Mapping[str, Line], plain: str = "publish") -> str:
+    """What each way of publishing adds to a plain publish: microseconds of CPU time a message."""
+    base = lines[plain]
+    rows = [
+        [
+            line.title,
+            f"{line.theirs.cpu * 1e6:.1f}",
+            f"{line.ours.cpu * 1e6:.1f}",
+            f"{(line.theirs.cpu - base.theirs.cpu) * 1e6:.1f}",
+            f"{(line.ours.cpu - base.ours.cpu) * 1e6:.1f}",
+            _times(line.faster),
+            *_judgement(line, lines),
+        ]
+        for line in lines.values()
+    ]
+    head = ["case", "5.7 CPU us", "ours CPU us", "5.7 adds", "ours adds", "times as fast"]
+    return _table([*head, "target", ""], rows)
 
 
 def latencies(lines: Mapping[str, Line]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from kombu import Connection
+from kombu import Connection, parse_url
 
 
 def main(url: str = "memory://") -> None:
@@ -39,6 +39,10 @@ def main(url: str = "memory://") -> None:
             f"{example}: {described.transport_cls}, host {described.hostname}, "
             f"virtual host {described.virtual_host}, ssl {described.ssl}"
         )
+
+    # The parts of a URL, without a connection.
+    parsed = parse_url("redis://user:pass@localhost:6379/1")
+    print(f"{parsed['transport']} at {parsed['hostname']}, port {parsed['port']}")
 
     # Arguments fill in what the URL leaves out; the password is not shown.
     secret = Connection("amqp://rabbit.example.com", userid="me", password="hidden")

@@ -20,11 +20,6 @@ import sys
 from pathlib import Path
 
 
-def same_project(one, other):
-    """Whether two modules are of one project: a plugin's package is named after the core's."""
-    return one.split(".")[0].split("_")[0] == other.split(".")[0].split("_")[0]
-
-
 def signature_of(obj):
     try:
         sig = inspect.signature(obj)
@@ -48,7 +43,7 @@ def describe(obj):
             except Exception:  # a descriptor that needs an instance
                 continue
             owner = next((k for k in obj.__mro__ if name in vars(k)), None)
-            if owner is None or not same_project(owner.__module__, obj.__module__):
+            if owner is None or owner.__module__.split(".")[0] != obj.__module__.split(".")[0]:
                 continue  # inherited from outside the package
             kind = "method" if callable(value) else "attribute"
             if isinstance(static, property):

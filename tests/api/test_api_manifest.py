@@ -15,8 +15,11 @@ HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[1] / "docs" / "differences.md"
 MANIFEST = json.loads((HERE / "api-5.7.json").read_text())
 
-#: The most differences that there may be.
-LIMIT = 15
+#: The most names that may differ, besides those of modules that are dropped as a whole.
+LIMIT = 25
+
+#: Classes that nothing uses any more: requests to Amazon by curl.
+DROPPED = ("kombu.asynchronous.aws", "kombu.asynchronous.http.curl")
 
 
 def allowed() -> dict[str, str]:
@@ -42,15 +45,17 @@ def test_what_is_listed_still_differs():
 
 
 def test_few_names_differ():
-    listed = allowed()
-    assert len(listed) <= LIMIT
-    assert all(len(reason) > 20 for reason in listed.values())
+    listed = {name: reason for name, reason in allowed().items() if not name.startswith(DROPPED)}
+    # A module counts as one, and each of its names.
+    names = sum(1 + len(MANIFEST["modules"].get(name, ())) for name in listed)
+    assert names <= LIMIT
+    assert all(len(reason) > 20 for reason in allowed().values())
 
 
-def test_the_manifest_is_that_of_the_core():
+def test_the_manifest_is_that_of_all_modules():
     modules = MANIFEST["modules"]
-    assert len(modules) >= 30
-    assert sum(len(names) for names in modules.values()) > 200
+    assert len(modules) == 68
+    assert sum(len(names) for names in modules.values()) == 357
     assert "Channel" in modules["kombu.transport.virtual"]
 
 

@@ -11,6 +11,7 @@ CASES = [
     "publish",
     "publish-task",
     "publish-pool",
+    "publish-celery",
     "consume",
     "consume-10",
     "consume-no-ack",

@@ -71,6 +71,8 @@ class LosesOnClose(Broken):
     )
     also = frozenset(
         {
+            "eventloop::test_closing_leaves_nothing_in_the_loop",
+            "eventloop::test_reconnections_lose_nothing",
             "ordering::test_what_comes_back_by_a_close_comes_first_and_in_order",
             "settling::test_another_channels_messages_are_spared",
             "settling::test_what_came_before_is_acknowledged_too",

@@ -142,6 +142,7 @@ RUNS = {
             "default channel: Channel",
             "amqp://localhost//foo: amqp, host localhost, virtual host /foo",
             "amqp://localhost/foo: amqp, host localhost, virtual host foo",
+            "redis at localhost, port 6379",
             "amqp://me:**@rabbit.example.com:5672//",
         ),
     ),
@@ -168,6 +169,16 @@ RUNS = {
             "application/x-pickle2, binary: {'hello': 'world'}",
             "image/png, binary: b'\\x89PNG",
             "Refusing to deserialize untrusted content of type pickle",
+        ),
+    ),
+    "trusting": Run(
+        (("trusting", URL),),
+        (
+            "refused: Refusing to deserialize disabled content of type pickle",
+            "read: {'hello': 'world'}",
+            "read: {'hello': 'world'}",
+            "refused: Refusing to deserialize disabled content of type pickle",
+            "refused: Refusing to deserialize disabled content of type pickle",
         ),
     ),
     "pooling": Run(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+
+# Here, and not where it is needed: celery.contrib.testing takes for granted that it is loaded.
+from logging.handlers import WatchedFileHandler
 from typing import TYPE_CHECKING, Any
 
 from kombu.utils.encoding import safe_repr, safe_str
@@ -215,9 +218,6 @@ def setup_logging(
         loglevel: The level, by number or name; ERROR unless it is given.
         logfile: A path, or an open file; the error output unless it is given.
     """
-    # Loads sockets and pickle, and is needed by those who log to a file only.
-    from logging.handlers import WatchedFileHandler
-
     logger = logging.getLogger()
     if not logger.handlers:
         logger.addHandler(

@@ -212,7 +212,8 @@ class Message:
 
     def _came_without_ack(self, channel: Any) -> bool:
         # How a native transport tells; the virtual ones say so in the state.
-        return self.delivery_info.get("consumer_tag") in channel.no_ack_consumers
+        tag = self.delivery_info.get("consumer_tag")
+        return tag is not None and tag in channel.no_ack_consumers
 
     def ack_log_error(
         self,

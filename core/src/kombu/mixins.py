@@ -315,7 +315,8 @@ class ConsumerMixin:
             yield
         except _NothingCameError:
             raise
-        except self.connection_errors:
+        # Not those of `self`, whose connection may be known by a channel that is closed by now.
+        except connection.connection_errors:
             connection.collect(socket_timeout=LETTING_GO)
             raise
 

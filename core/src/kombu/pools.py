@@ -201,7 +201,7 @@ def get_limit() -> int:
 
 
 def set_limit(
-    limit: int,
+    limit: int | None,
     force: bool = False,
     reset_after: bool = False,
     ignore_errors: bool = False,
@@ -211,7 +211,8 @@ def set_limit(
     """Set the limit of pools that name none, those that there are included.
 
     Args:
-        limit: The new limit.  It takes effect where it is larger than the old one, or with `force`.
+        limit: The new limit.  It takes effect where it is larger than the old one, or with `force`;
+            `None` or 0 is none, which is the largest.
         force: Shrink pools, too.
         reset_after: Reset pools that are resized.
         ignore_errors: Shrink as far as it goes.
@@ -223,7 +224,7 @@ def set_limit(
         _limit[0] = limit
         with within(OPERATION_TIMEOUT if timeout is None else timeout):
             for pool in _all_pools():
-                if limit > (pool.limit or 0) or force:
+                if not limit or limit > (pool.limit or 0) or force:
                     pool.resize(limit, force=force, ignore_errors=ignore_errors, reset=reset_after)
     return limit
 

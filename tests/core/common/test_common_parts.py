@@ -246,3 +246,15 @@ def test_errors_of_the_connection_are_ignored_and_no_others(connection: Connecti
         raise ConnectionResetError
     with pytest.raises(KeyError), ignore_errors(connection):
         raise KeyError
+
+
+def test_a_connection_is_asked_for_its_errors_only_where_there_is_one() -> None:
+    class Gone:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+    assert ignore_errors(Gone(), lambda: 5) == 5
+    with ignore_errors(Gone()):
+        pass
+    with pytest.raises(RuntimeError, match="connection_errors"), ignore_errors(Gone()):
+        raise OSError

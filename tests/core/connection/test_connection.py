@@ -549,7 +549,14 @@ def test_the_order_of_hosts_may_be_the_users_own(flaky: type[Flaky]) -> None:
     with pytest.raises(
         ValueError, match="'best' is no failover strategy: use one of 'round-robin'"
     ):
-        Connection("memory://", failover_strategy="best")
+        several("one", "two", transport=flaky, failover_strategy="best")
+
+
+def test_the_name_of_a_failover_strategy_is_left_alone_where_there_is_one_host() -> None:
+    # Settings are handed through as they are.
+    assert Connection("memory://", failover_strategy="best").failover_strategy == "best"
+    assert Connection("memory://", failover_strategy=None).failover_strategy is cycle
+    assert Connection("memory://").failover_strategy is cycle
 
 
 def test_one_host_has_nothing_to_switch_to(connection: Connection) -> None:

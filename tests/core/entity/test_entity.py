@@ -576,10 +576,26 @@ def test_an_auto_delete_queue_goes_with_its_last_consumer(connection: Connection
     assert channel.get_exchanges() == []
 
 
+def test_an_exclusive_queue_goes_with_the_connection_that_declared_it_last(
+    connection: Connection, url: str
+) -> None:
+    """As a worker does that connects anew before its lost connection is given up."""
+    queue = Queue("q", Exchange("e"), exclusive=True)
+    queue(connection.channel()).declare()
+    with Connection(url) as other:
+        later = queue(other.channel())
+        later.declare()
+        connection.close()
+        publish(other, queue, "still there")
+        assert later.get(no_ack=True).payload == "still there"
+    with Connection(url) as third, pytest.raises(ChannelError, match="no queue 'q'"):
+        queue(third.channel()).queue_declare(passive=True)
+
+
 def test_an_exclusive_queue_is_for_one_connection(connection: Connection, url: str) -> None:
     queue = Queue("q", Exchange("e"), exclusive=True)(connection.channel())
     queue.declare()
-    with Connection(url) as other:
+    with Connection(url, transport_options={"strict": True}) as other:
         channel = other.channel()
         for verb in (
             lambda: channel.queue_declare("q", passive=True),

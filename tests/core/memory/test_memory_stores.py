@@ -396,7 +396,7 @@ def test_an_auto_delete_queue_that_nobody_consumed_stays(url: str) -> None:
 
 
 def test_an_exclusive_queue_goes_with_a_dropped_connection(url: str) -> None:
-    with Connection(url) as connection:
+    with Connection(url, transport_options={"strict": True}) as connection:
 
         def declare(other: Connection) -> None:
             Queue("q", Exchange("e", "fanout"), exclusive=True)(other).declare()

@@ -431,6 +431,27 @@ class Echo(ConsumerProducerMixin, Worker):
         super().on_task(body, message)
 
 
+def test_a_program_that_is_dropped_does_not_ask_for_its_connection(connection: Connection) -> None:
+    class ByItsChannel(Worker):
+        """Knows its connection as Celery's receiver of events does."""
+
+        @property
+        def connection(self) -> Any:
+            return self.channel.connection.client
+
+        @connection.setter
+        def connection(self, connection: Connection) -> None:
+            self.channel = connection.channel()
+
+    worker = ByItsChannel(connection)
+    send(connection, 1)
+    events = worker.consume(limit=None)
+    next(events)
+    worker.channel.close()
+    events.close()
+    assert worker.received == [1]
+
+
 def test_a_program_publishes_on_a_connection_of_its_own(connection: Connection) -> None:
     answers = Queue("answers")(connection.channel())
     answers.declare()

@@ -550,6 +550,11 @@ def test_set_limit_grows_the_pools_and_does_not_shrink_them(url: str) -> None:
     assert pool.limit == 3
     assert pools.set_limit(0, force=True) == 0
     pools.set_limit(10)
+    # No limit is the largest one.
+    assert pools.set_limit(None) == 0
+    assert not pool.limit
+    assert not pool._resource.queue
+    pools.set_limit(10)
 
 
 @pytest.mark.usefixtures("clean_pools")

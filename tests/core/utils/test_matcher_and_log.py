@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -199,3 +201,10 @@ def test_the_root_logger_is_set_up_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
     root.handlers.clear()
     setup_logging()
     assert isinstance(root.handlers[0], logging.StreamHandler)
+
+
+def test_the_handlers_of_logging_come_with_it() -> None:
+    """As celery.contrib.testing takes for granted."""
+    code = "import kombu.log, sys; print('logging.handlers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -49,6 +49,8 @@ def test_the_value_is_computed_once_and_kept_under_its_name() -> None:
 def test_the_class_shows_the_property_itself() -> None:
     assert isinstance(Account.plain, cached_property)
     assert Account.plain.__doc__ == "A number."
+    assert Account.plain.__set__(None, 1) is Account.plain
+    assert Account.plain.__delete__(None) is Account.plain
 
 
 def test_it_can_be_set_and_deleted() -> None:

@@ -78,10 +78,11 @@ def insured(
 
 
 @contextmanager
-def _ignoring(errors: tuple[type[BaseException], ...]) -> Iterator[None]:
+def _ignoring(conn: Any) -> Iterator[None]:
     try:
         yield
-    except errors:
+    # Asked for where there is an error: a connection that is gone may not know any more.
+    except (*conn.connection_errors, *conn.channel_errors):
         pass
 
 
@@ -99,7 +100,7 @@ def ignore_errors(
     Returns:
         What `fun` returned, `None` after an error; without `fun` a context manager.
     """
-    ignoring = _ignoring((*conn.connection_errors, *conn.channel_errors))
+    ignoring = _ignoring(conn)
     if fun is None:
         return ignoring
     result: list[Any] = [None]

@@ -12,6 +12,7 @@ from kombu.utils.deadlines import bounded, operation_timeout, within
 from .errors import as_library_errors
 from .establish import DEFAULT_RETRIES, establish, retry_options
 from .factories import Factories
+from .failover import hosts_in_order
 from .journal import debug, logged, tell
 from .parameters import Parameters
 from .params import ConnectionParams, parse_params
@@ -66,7 +67,7 @@ class Connection(Parameters, Factories, Questions):
 
     def _begin(self) -> None:
         if self.alt:
-            self.cycle = self.failover_strategy(self.alt)
+            self.cycle = hosts_in_order(self.failover_strategy, self.alt)
             next(self.cycle)  # the one that was just parsed
         self._connection: Any = None
         self._default_channel: Any = None

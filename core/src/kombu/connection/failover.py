@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any
 from kombu.utils.ranges import shufflecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ("FAILOVER_STRATEGIES", "resolve_strategy", "round_robin")
-
-
-def round_robin(hosts: Iterable[str]) -> Iterator[str]:
-    """One after the other, for ever."""
-    return cycle(hosts)
+__all__ = ("FAILOVER_STRATEGIES", "hosts_in_order", "resolve_strategy")
 
 
 #: Strategies by the name that users give.
 FAILOVER_STRATEGIES: dict[str, Callable[[Iterable[str]], Iterator[str]]] = {
-    "round-robin": round_robin,
+    "round-robin": cycle,
     "shuffle": shufflecycle,
 }
 
@@ -28,15 +23,23 @@ FAILOVER_STRATEGIES: dict[str, Callable[[Iterable[str]], Iterator[str]]] = {
 def resolve_strategy(strategy: Any) -> Any:
     """A strategy by name, or the user's own: a callable from hosts to an endless iterator.
 
-    Raises:
-        ValueError: There is none of this name.
+    A name that there is not comes back as it is: whoever has one host may have it in the settings.
     """
-    if not isinstance(strategy, str):
-        return strategy or round_robin
-    try:
-        return FAILOVER_STRATEGIES[strategy]
-    except KeyError:
-        raise ValueError(
+    if isinstance(strategy, str):
+        return FAILOVER_STRATEGIES.get(strategy, strategy)
+    return strategy or cycle
+
+
+def hosts_in_order(strategy: Any, hosts: Sequence[str]) -> Iterator[str]:
+    """The hosts in the order of a strategy that `resolve_strategy` returned, for ever.
+
+    Raises:
+        ValueError: There is no strategy of this name.
+    """
+    if not callable(strategy):
+        raise ValueError(  # noqa: TRY004  documented: a name that there is not
             f"{strategy!r} is no failover strategy: use one of "
             f"{', '.join(map(repr, FAILOVER_STRATEGIES))}, or a callable"
-        ) from None
+        )
+    order: Iterator[str] = strategy(hosts)
+    return order

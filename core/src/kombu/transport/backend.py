@@ -428,10 +428,22 @@ class Maintained(Protocol):
 
 @runtime_checkable
 class Pollable(Protocol):
-    """A session whose waiting can be left to an event loop."""
+    """A session whose waiting can be left to an event loop.
+
+    A store without such sessions is driven by a thread that fetches; one whose driver can tell its
+    sockets saves the thread.
+    """
 
     def begin(self, wants: Wants, limit: int) -> Sequence[int]:
-        """Send a fetch and return the descriptors to watch."""
+        """Send a fetch and return the descriptors to watch; one fetch at a time.
+
+        It waits for as long as it takes.  `Session.interrupt` ends it, too: the answer is then what
+        there is, which may be nothing.
+        """
 
     def ready(self, fd: int) -> list[Delivery] | None:
-        """Read what came on a readable descriptor; `None` while the answer is incomplete."""
+        """Read what came on a readable descriptor; `None` while the answer is incomplete.
+
+        Raises an `OSError` or `kombu.exceptions.ConnectionError` where the store is gone, also
+        where no fetch is under way: the descriptors are watched between fetches, too.
+        """

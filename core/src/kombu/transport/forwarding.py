@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from kombu import plugins
+
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
 
 __all__ = ("stand_in",)
 
 
-def stand_in(documented: str, scheme: str) -> None:
+def stand_in(documented: str, scheme: str, folders: MutableSequence[str] | None = None) -> None:
     """Put the module that has the transport of `scheme` in the place of the module `documented`.
 
     The importer hands out what it then finds in `sys.modules`.  A module that only forwarded names
@@ -25,4 +29,7 @@ def stand_in(documented: str, scheme: str) -> None:
     home = spec.transport or spec.backend or ""
     # Asked for by its class, so that what is missing is told as it is when connecting.
     plugins.load_object(spec, home)
-    sys.modules[documented] = import_module(home.partition(":")[0])
+    module = import_module(home.partition(":")[0])
+    if folders is not None:
+        module.__path__ = folders
+    sys.modules[documented] = module

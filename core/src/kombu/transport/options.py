@@ -67,6 +67,9 @@ class Options(CommonOptions):
     body_encoding: str | None = "base64"
     #: Upper bound of the fallback poll where the store can't wake us.
     polling_interval: float = 1.0
+    #: Whether a worker of Celery is to run its event loop over this transport.  `None`: as the
+    #: transport says, which is no for those that did not do so in 5.7.
+    asynchronous: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -61,18 +61,25 @@ class cached_property(Generic[T]):  # noqa: N801 - the documented name
         found: T = value
         return found
 
-    def __set__(self, instance: object, value: Any) -> None:
+    # Without an instance they are as `__get__` is, which Celery's tests hold them to.
+    def __set__(self, instance: object, value: Any) -> Any:
+        if instance is None:
+            return self
         if self.fset is not None:
             value = self.fset(instance, value)
         self._values(instance)[self.attrname] = value
+        return None
 
-    def __delete__(self, instance: object) -> None:
+    def __delete__(self, instance: object) -> Any:
+        if instance is None:
+            return self
         values = self._values(instance)
         if self.attrname not in values:
-            return
+            return None
         value = values.pop(self.attrname)
         if self.fdel is not None:
             self.fdel(instance, value)
+        return None
 
     def setter(self, fset: Callable[[Any, Any], T]) -> cached_property[T]:
         """Return a copy of this property with `fset` for assignment; used as a decorator."""

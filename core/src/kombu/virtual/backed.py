@@ -31,6 +31,9 @@ def transport_class_for(spec: TransportSpec) -> type[Transport]:
         default_port = spec.default_port
         driver_type = spec.driver_type or spec.name
         driver_name = spec.driver_name or spec.name
+        implements = Transport.implements.extend(
+            asynchronous=getattr(getattr(make, "capabilities", None), "asynchronous", False)
+        )
 
         def new_backend(self) -> Backend:
             return cast("Backend", make(self.client, self.options))

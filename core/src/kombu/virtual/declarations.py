@@ -159,7 +159,8 @@ class Declarations:
     ) -> QueueRecord:
         """Remember a declared queue; the first declaration stands.
 
-        `owner` is the connection that an exclusive queue belongs to.
+        `owner` is the connection that an exclusive queue belongs to: the last that declared it,
+        where several may.
         """
         with self._lock:
             record = self._queues.get(name)
@@ -169,6 +170,9 @@ class Declarations:
                     self._follow(owner)
                 # Routes to a queue without options may have been made before it had some.
                 self._changed()
+            elif owner is not None and record.owner not in (None, owner):
+                record.belongs_to(owner)
+                self._follow(owner)
             return record
 
     def queue_names(self) -> list[str]:

@@ -124,6 +124,11 @@ class Demand:
         """Whether a channel asks somebody before each fetch, who does not tell of a change."""
         return any(channel.gate is not None for channel in self._channels)
 
+    @property
+    def all_have_room(self) -> bool:
+        """Whether every queue could give messages, as `limit` found it."""
+        return len(self._roomy) == len(self.limited)
+
     def next_batch(self, idle: float) -> int:
         """How many messages to fetch where no window says less.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from .channel import Channel
     from .consumer import Consumer
+    from .drive import Drive
     from .inspection import Inspector
     from .leases import LeaseKeeper
     from .upkeep import Upkeep
@@ -84,6 +85,8 @@ class Receiver:
         self._closed = False
         self._waiting_for_room = False
         self._changed = threading.Event()
+        #: What fetches while an event loop runs; `None`: whoever waits fetches.
+        self._drive: Drive | None = None
 
     # -- consumers ---------------------------------------------------------------------------
 
@@ -125,7 +128,9 @@ class Receiver:
     def limits_changed(self, queue: str) -> None:
         """Tell that the prefetch limits of consumers of `queue` are not what they were."""
         self._demand.limits_changed(queue)
-        if self._waiting_for_room:
+        if self._drive is not None:
+            self._drive.limits_changed()
+        elif self._waiting_for_room:
             self._wake()
 
     def settled(self, queue: str) -> None:
@@ -142,6 +147,8 @@ class Receiver:
     def redeliver(self, deliveries: Sequence[Delivery]) -> None:
         """Hand deliveries to their consumers once more, before anything else."""
         self.arrived.extendleft(reversed(deliveries))
+        if self._drive is not None:
+            self._drive.changed()
 
     def forget(self, lost: Sequence[Delivery]) -> None:
         """Hand out no more what others may have by now: its claim was lost."""
@@ -170,10 +177,15 @@ class Receiver:
         deadline = now + (LONGEST_WAIT if timeout is None else timeout)
         arrived: deque[Delivery] = self.arrived
         while True:
+            drive = self._drive
             fetching = self._fetching
-            if fetching.acquire(False) or fetching.acquire(timeout=max(deadline - now, 0)):
+            if drive is not None:
+                found = drive.wait(None if timeout is None else deadline - now)
+                if found is not None:
+                    return found
+            elif fetching.acquire(False) or fetching.acquire(timeout=max(deadline - now, 0)):
                 try:
-                    if not arrived:
+                    if not arrived and self._drive is None:
                         self._fetch(now, deadline)
                     if arrived:
                         return arrived.popleft()
@@ -254,6 +266,101 @@ class Receiver:
                 patience = min(patience, GATE_INTERVAL)
             self._changed.wait(patience)
 
+    # -- an event loop -----------------------------------------------------------------------
+
+    def drive(self, drive: Drive) -> None:
+        """Have `drive` fetch from now on, in place of whoever waits."""
+        self.undrive()
+        self._drive = drive
+        self._changed.set()
+        if self._session is not None:
+            self._session.interrupt()
+        # Whoever fetches comes back first: a session is one thread's at a time.
+        with self._fetching:
+            pass
+
+    def undrive(self) -> None:
+        """Undo `drive`: what its fetch brought and nobody has seen goes back to its queue."""
+        drive, self._drive = self._drive, None
+        if drive is None:
+            return
+        self._waiting_for_room = False
+        free, brought = drive.close()
+        if not free:
+            # Its thread still waits for the store; it closes the session when it comes back.
+            self._session = None
+        if brought:
+            self._release(brought)
+
+    def turn(self) -> None:
+        """Deliver what is here and ask for more, where an event loop drives this."""
+        if self._drive is not None:
+            self._drive.turn()
+
+    def in_hand(self) -> list[Any]:
+        """What is fetched and not handed out yet."""
+        drive = self._drive
+        return [*self.arrived] if drive is None else [*self.arrived, *drive.held()]
+
+    def session(self, deadline: float) -> Session:
+        """The session to fetch with."""
+        return self._session or self._open(deadline)
+
+    def next_grant(self, wants: Wants) -> int:
+        """How many messages a fetch for `wants` may bring, 0 where nobody has room.
+
+        Where a queue is left out, or all are, `settled` tells the drive of room from now on.
+        """
+        demand = self._demand
+        if self.limited:
+            limit = demand.limit(wants)
+            self._waiting_for_room = not limit or not demand.all_have_room
+            return limit
+        self._waiting_for_room = False
+        return demand.next_batch(monotonic() - self._fetched_at) if wants else 0
+
+    def take_driven(self, wants: Wants, deliveries: Sequence[Delivery], limited: bool) -> None:
+        """Put into the buffer what the drive's fetch brought.
+
+        Args:
+            wants: What it was asked for.
+            deliveries: What it brought.
+            limited: Whether limits may be lower than they were when it was asked for.
+        """
+        demand = self._demand
+        if limited and deliveries and self.limited:
+            room = demand.limit(demand.wants)
+            if room < len(deliveries):
+                self._release(deliveries[room:])
+                deliveries = deliveries[:room]
+        keeper = self._keeper
+        if keeper is not None and not keeper.running:
+            keeper.start_for(deliveries)
+        if self._inspector is not None:
+            deliveries = self._inspector.passed(deliveries)
+        # The same as in `_fetch`, which saves the call for the sake of those who take one by one.
+        self._fetched_at = monotonic()
+        strays = demand.assign(deliveries, self.arrived)
+        if strays:
+            self._release(strays)
+        if wants is not demand.wants:
+            self._give_back_orphans()
+
+    @property
+    def wants(self) -> Wants:
+        """What the consumers want: another object when they are others."""
+        return self._demand.wants
+
+    @property
+    def has_new_room(self) -> bool:
+        """Whether a queue that the last grant left out may have room by now."""
+        return self._waiting_for_room and bool(self._demand.stale)
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether there is somebody to be asked before each fetch, who tells of no change."""
+        return self._demand.has_gates
+
     # -- giving back -------------------------------------------------------------------------
 
     def give_back_of_queue(self, queue: str) -> None:
@@ -296,6 +403,9 @@ class Receiver:
             self._demand.stale.add(delivery.queue)
 
     def _wake(self) -> None:
+        if self._drive is not None:
+            self._drive.changed()
+            return
         self._changed.set()
         session = self._session
         if session is not None:
@@ -308,6 +418,7 @@ class Receiver:
         `RecoverableConnectionError`.
         """
         self._closed = True
+        self.undrive()
         self._demand.clear()
         self._wake()
         # A session is one thread's at a time: whoever fetches has been interrupted and leaves it.
@@ -323,6 +434,11 @@ class Receiver:
     def forked(self) -> None:
         """Make the locks anew, whoever held them, and leave to the parent what was fetched."""
         self.arrived.clear()
+        drive, self._drive = self._drive, None
+        if drive is not None:
+            drive.forked()
+            # The thread that fetched on it may have been about to.
+            self._session = None
         self._demand.forked()
         self._fetching = threading.Lock()
         self._changed = threading.Event()

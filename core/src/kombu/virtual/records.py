@@ -25,7 +25,9 @@ class QueueRecord:
         self.was_consumed = False
         # Weakly, both: the declarations may outlive a connection that is dropped without being
         # closed.
-        self._owner = None if owner is None else weakref.ref(owner)
+        self._owner: weakref.ref[object] | None = None
+        if owner is not None:
+            self.belongs_to(owner)
         self.consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
         #: When the last consumer left, in seconds of `time.monotonic`.
         self.idle_since = 0.0
@@ -41,3 +43,7 @@ class QueueRecord:
     def owner(self) -> object | None:
         """The connection that an exclusive queue belongs to, for as long as it lives."""
         return None if self._owner is None else self._owner()
+
+    def belongs_to(self, owner: object) -> None:
+        """Make a connection the one that the queue goes with."""
+        self._owner = weakref.ref(owner)

@@ -41,6 +41,9 @@ class Rules:
 
     def may_use(self, queue: str, method: str) -> None:
         """A queue that another connection has exclusively is not to be touched."""
+        if not self.strict:
+            # A worker that comes back may find that its old connection is not quite gone.
+            return
         record = self._declarations.queue(queue)
         if record is not None and record.owner not in (None, self._owner):
             raise refusals.locked(queue, self._vhost, method)

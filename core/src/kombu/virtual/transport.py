@@ -94,6 +94,9 @@ class Transport(base.Transport):
         self.options: Any = parse_options(self.options_class, given)
         if "polling_interval" in given:
             self.polling_interval = self.options.polling_interval
+        asynchronous = self.options.asynchronous
+        if asynchronous is not None and not self.Channel.overrides:
+            self.implements = self.implements.extend(asynchronous=bool(asynchronous))
         self.channels: list[Channel] = []
         self._channel_ids = itertools.count(1)
         self._backend: Backend | None = None
@@ -295,6 +298,34 @@ class Transport(base.Transport):
         if not any(channel.receive(message, queue) for channel in list(self.channels)):
             raise ChannelError(f"Message for queue {queue!r} without consumers: {message!r:.200}")
 
+    # -- an event loop -----------------------------------------------------------------------
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Have the event loop of a worker deliver messages, in place of `drain_events`.
+
+        Registering again begins anew, and leaves nothing of before.  Nothing is done where the
+        transport is not ``asynchronous``: there is an option of this name.
+        """
+        if not self.implements.asynchronous or self._source is not self.receiver:
+            # The others' channels may fetch for themselves, by calls that block.
+            return
+        # Few programs have an event loop, and with it come selectors and vine.
+        from .drive import Drive
+
+        self.receiver.drive(Drive(self, loop))
+
+    def unregister_from_event_loop(self, connection: Any, loop: Any) -> None:
+        """Undo `register_with_event_loop`; closing the connection does so, too."""
+        self.receiver.undrive()
+
+    def on_readable(self, connection: Any, loop: Any) -> None:
+        """Deliver what is here; the event loop calls this.
+
+        Raises:
+            OSError, ConnectionError: The store is gone; one of ``connection_errors``.
+        """
+        self.receiver.turn()
+
     # -- channels that fetch for themselves --------------------------------------------------
 
     def open_unless_open(self) -> None:
@@ -355,8 +386,7 @@ class Transport(base.Transport):
     def held(self) -> list[Delivery]:
         """Every delivery that is fetched and not settled, for who renews their claims."""
         held = [d for channel in list(self.channels) for d in channel.unsettled()]
-        arrived: list[Any] = list(self.receiver.arrived)
-        return held + [d for d in arrived if isinstance(d, Delivery)]
+        return held + [d for d in self.receiver.in_hand() if isinstance(d, Delivery)]
 
     def deadline(self) -> float:
         """By when an operation has to end that begins now: as its caller says, if they do."""

@@ -55,3 +55,9 @@ class Transport(VirtualTransport):
 def store_name(client: Connection) -> tuple[str, str]:
     """Which store a connection is for: ``memory://``, ``memory://localhost//`` ... are one."""
     return client.hostname or "localhost", client.virtual_host or "/"
+
+
+# By their documented names, which a pickle of them and a list of the API hold.
+for _class in (Channel, Transport):
+    _class.__module__ = "kombu.transport.memory"
+del _class

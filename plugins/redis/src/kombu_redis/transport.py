@@ -8,6 +8,7 @@ import redis
 import redis.exceptions as driver
 
 from kombu.virtual import Channel as VirtualChannel
+from kombu.virtual import QoS
 from kombu.virtual import Transport as VirtualTransport
 
 from .address import Address, address_of, database_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = (
     "PRIORITY_STEPS",
     "Channel",
+    "QoS",
     "SentinelChannel",
     "SentinelTransport",
     "Transport",

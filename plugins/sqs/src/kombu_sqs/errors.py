@@ -30,6 +30,8 @@ __all__ = (
     "DoesNotExistQueueException",
     "InvalidQueueException",
     "MessageTooLarge",
+    "UnableToSubscribeQueueToTopicException",
+    "UnableToUnsubscribeQueueFromTopicException",
     "UndefinedExchangeException",
     "UndefinedQueueException",
     "is_busy",
@@ -70,6 +72,14 @@ class UndefinedExchangeException(ChannelError):
     """The exchange is not one of the option ``predefined_exchanges``."""
 
     code = 404
+
+
+class UnableToSubscribeQueueToTopicException(ChannelError):
+    """SNS refuses to send a topic to a queue; for ``except`` only, as topics are not used yet."""
+
+
+class UnableToUnsubscribeQueueFromTopicException(ChannelError):
+    """SNS goes on sending a topic to a queue; for ``except`` only, as topics are not used yet."""
 
 
 class MessageTooLarge(ChannelError):

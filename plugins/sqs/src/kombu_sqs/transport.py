@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import RecoverableConnectionError
+from kombu.virtual import QoS
 from kombu.virtual import Transport as VirtualTransport
 
 from .backend import SQSBackend
@@ -15,6 +16,8 @@ from .errors import (
     AccessDeniedQueueException,
     DoesNotExistQueueException,
     InvalidQueueException,
+    UnableToSubscribeQueueToTopicException,
+    UnableToUnsubscribeQueueFromTopicException,
     UndefinedExchangeException,
     UndefinedQueueException,
 )
@@ -28,7 +31,10 @@ __all__ = (
     "Channel",
     "DoesNotExistQueueException",
     "InvalidQueueException",
+    "QoS",
     "Transport",
+    "UnableToSubscribeQueueToTopicException",
+    "UnableToUnsubscribeQueueFromTopicException",
     "UndefinedExchangeException",
     "UndefinedQueueException",
 )

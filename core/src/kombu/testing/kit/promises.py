@@ -122,6 +122,11 @@ PROMISES: dict[str, Promise] = {
     ),
     "threads": Promise(_always, "any number of threads, with connections or a pool of them"),
     "fork": Promise(_always, "a forked child harms nothing that its parent holds"),
+    "event_loop": Promise(
+        _always,
+        "under the event loop of a Celery worker (`asynchronous`): the same, and closing and "
+        "reconnecting leave nothing in the loop",
+    ),
     "deadlines": Promise(_always, "every blocking call ends by its timeout and half a second"),
     "import_cost": Promise(_always, "no driver is imported before a connection opens"),
 }

@@ -12,6 +12,7 @@ from .dead_letters import TestDeadLetters, TestDeliveryLimit, TestMaxLength
 from .deadlines import TestDeadlines
 from .declarations import TestDeclarations, TestSizes
 from .delivery import TestDelivery
+from .eventloop import TestEventLoop
 from .exchanges import TestDirect, TestExchangeBindings, TestFanout, TestHeaders, TestTopic
 from .faults import TestFaultsUnderLoad
 from .imports import TestImports
@@ -36,6 +37,7 @@ __all__ = (
     "TestDeliveryLimit",
     "TestDirect",
     "TestEncodings",
+    "TestEventLoop",
     "TestExchangeBindings",
     "TestFanout",
     "TestFaultsUnderLoad",

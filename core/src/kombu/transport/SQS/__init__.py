@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .forwarding import stand_in
+from kombu.transport.forwarding import stand_in
 
-stand_in(__name__, "sqs")
+stand_in(__name__, "sqs", __path__)
