@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from brokers import publish
+from driven_loop import fetchers
 from leased_store import Server
 
-from conftest import fetchers
 from full_scale import FULL, SEED, record
 from kombu import Connection, Consumer, Queue
 from kombu.exceptions import LeaseLost
@@ -28,9 +28,8 @@ from kombu.exceptions import LeaseLost
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from driven_loop import Loop
     from driven_store import Behaviour
-
-    from conftest import Loop
 
 RECONNECTIONS = 1000 if FULL else 60
 FORKS = 200 if FULL else 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.exceptions import RecoverableConnectionError
 from kombu.virtual import Transport as VirtualTransport
 
-from .backend import SQSBackend
+from .backend import CAPABILITIES, SQSBackend
 from .channel import Channel
 from .clients import DEFAULT_REGION, Account, configured_region, frozen
 from .errors import (
@@ -42,7 +42,9 @@ class Transport(VirtualTransport):
     driver_type = "sqs"
     driver_name = "sqs"
     default_port = None
-    implements = VirtualTransport.implements.extend(batch_publish=True)
+    implements = VirtualTransport.implements.extend(
+        asynchronous=CAPABILITIES.asynchronous, batch_publish=True
+    )
     #: For how long an idle channel of 5.7 waited; here the option of this name counts.
     wait_time_seconds = 0
 
