@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,37 +11,14 @@ import pytest
 from leased_store import fresh_servers
 
 from kombu import Connection, plugins
-from kombu.asynchronous import Hub
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from driven_loop import Loop, fetchers
 from driven_store import Behaviour, BlockingBackend, DrivenPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-class Loop:
-    """A worker's loop."""
-
-    def __init__(self) -> None:
-        self.hub = Hub()
-
-    def until(self, happened: Callable[[], Any], within: float = 15.0) -> None:
-        """Run until something has happened; raises what the loop raises."""
-        ticking = self.hub.call_repeatedly(0.01, lambda: None)
-        deadline = time.monotonic() + within
-        try:
-            while not happened():
-                assert time.monotonic() < deadline, f"it did not happen within {within} s"
-                self.hub.run_once()
-        finally:
-            ticking.cancel()
-
-    def run(self, seconds: float) -> None:
-        """Run for so long."""
-        end = time.monotonic() + seconds
-        self.until(lambda: time.monotonic() >= end, seconds + 5)
 
 
 @pytest.fixture
@@ -88,8 +64,3 @@ def dial(scheme: str) -> Iterator[Callable[..., Connection]]:
     while fetchers():
         assert time.monotonic() < deadline, fetchers()
         time.sleep(0.01)
-
-
-def fetchers() -> list[threading.Thread]:
-    """The threads that fetch."""
-    return [thread for thread in threading.enumerate() if thread.name == "kombu-fetch"]

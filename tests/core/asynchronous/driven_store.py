@@ -33,6 +33,8 @@ class Behaviour:
         #: How long a renewal takes (seconds).
         self.renewal = 0.0
         self.renewals = 0
+        #: Renewals that are under way just now.
+        self.renewing = 0
         #: The most claims that there were at one time.
         self.most = 0
         #: Sessions that two threads used at once.
@@ -46,9 +48,13 @@ class RenewingSession(LeasedSession):
         self, deliveries: Sequence[Delivery], seconds: float, deadline: float
     ) -> Sequence[Delivery]:
         now = self.backend.behaviour
-        time.sleep(now.renewal)
-        now.renewals += 1
-        return super().renew(deliveries, seconds, deadline)
+        now.renewing += 1
+        try:
+            time.sleep(now.renewal)
+            now.renewals += 1
+            return super().renew(deliveries, seconds, deadline)
+        finally:
+            now.renewing -= 1
 
 
 class BlockingSession(RenewingSession):

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,9 +20,8 @@ from kombu.virtual import drive as drives
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from driven_loop import Loop
     from driven_store import Behaviour
-
-    from conftest import Loop
 
     Dial = Callable[..., Connection]
 
@@ -275,6 +275,22 @@ class TestRegistering:
             publish(connection, "q", 1)
             worker.wait(1)[0].ack()
 
+    @pytest.mark.parametrize("patched", ["gevent", "eventlet"])
+    def test_waits_that_stop_every_greenlet_are_refused(
+        self, loop: Loop, dial: Dial, monkeypatch: pytest.MonkeyPatch, patched: str
+    ) -> None:
+        monkeypatch.setattr("kombu.virtual.transport.detect_environment", lambda: patched)
+        connection = dial()
+        connection.register_with_event_loop(loop.hub)
+        transport = connection.transport
+        assert loop.hub.readers
+        transport.unregister_from_event_loop(connection.connection, loop.hub)
+        backend = transport._backend
+        backend.capabilities = replace(backend.capabilities, waits_natively=True)
+        with pytest.raises(NotImplementedError, match=rf"under {patched}.*without these patches"):
+            connection.register_with_event_loop(loop.hub)
+        assert not loop.hub.readers
+
     def test_it_can_be_switched_off(self, scheme: str) -> None:
         assert Connection(f"{scheme}://store").transport.implements.asynchronous
         connection = Connection(f"{scheme}://store", transport_options={"asynchronous": False})
@@ -367,6 +383,82 @@ class TestRegistering:
         upkeep = worker.connection.transport.upkeep
         before = upkeep.schedule.next_due
         loop.until(lambda: upkeep.schedule.next_due > before, 5)
+
+
+class TestSeveral:
+    """A worker has a connection for its events beside the one for its tasks, on one loop."""
+
+    def test_each_is_served(self, loop: Loop, dial: Dial) -> None:
+        one, other, publisher = Worker(loop, dial(), "a"), Worker(loop, dial(), "b"), dial()
+        for number in range(5):
+            publish(publisher, "a", number)
+            publish(publisher, "b", number)
+        one.wait(5)
+        other.wait(5)
+        assert one.payloads == other.payloads == list(range(5))
+
+    @pytest.mark.parametrize("way", ["close", "again", "let_go"])
+    def test_what_becomes_of_one_is_nothing_to_the_other(
+        self, loop: Loop, dial: Dial, way: str
+    ) -> None:
+        one, other, publisher = Worker(loop, dial(), "a"), Worker(loop, dial(), "b"), dial()
+        loop.run(0.05)
+        transport, connection = one.connection.transport, one.connection.connection
+        if way == "close":
+            one.connection.close()
+        elif way == "again":
+            transport.register_with_event_loop(connection, loop.hub)
+        else:
+            transport.unregister_from_event_loop(connection, loop.hub)
+        publish(publisher, "b", 1)
+        other.wait(1)
+        other.connection.close()
+        one.connection.close()
+        assert not loop.hub.readers
+
+    def test_a_worker_connects_again_on_the_same_loop(
+        self, loop: Loop, dial: Dial, behaviour: Behaviour
+    ) -> None:
+        """Though the lost connection is still there, closed late or never."""
+        publisher = dial()
+        lost: list[Worker] = []
+        for number in range(10):
+            worker = Worker(loop, dial())
+            publish(publisher, "q", number)
+            worker.wait(1)[0].ack()
+            behaviour.error = OSError("gone")
+            with pytest.raises(OSError, match="gone"):
+                loop.run(2)
+            behaviour.error = None
+            worker.connection.collect()
+            lost.append(worker)
+            assert not loop.hub.readers
+        assert [worker.payloads for worker in lost] == [[number] for number in range(10)]
+        worker = Worker(loop, dial())
+        for old in lost:
+            # The garbage collector may come at any time.
+            old.connection.transport.unregister_from_event_loop(None, loop.hub)
+            old.connection.close()
+        publish(publisher, "q", 10)
+        worker.wait(1)
+        assert worker.payloads == [10]
+
+    def test_cancelling_its_timers_takes_nothing_from_others(self, loop: Loop, dial: Dial) -> None:
+        """As Celery does where it could not connect: whatever was added meanwhile is cancelled."""
+        hub = loop.hub
+        mine = hub.call_repeatedly(0.01, lambda: None)
+        one = Worker(loop, dial(), "a")
+        loop.run(0.05)
+        before = {scheduled.entry for scheduled in hub.timer.queue}
+        failed = Worker(loop, dial(), "b")
+        loop.run(0.2)
+        for entry in {scheduled.entry for scheduled in hub.timer.queue} - before:
+            hub.timer.cancel(entry)
+        failed.connection.close()
+        assert not mine.canceled
+        publish(dial(), "a", 1)
+        one.wait(1)
+        mine.cancel()
 
 
 class TestFailures:

@@ -178,6 +178,17 @@ class TestClient:
         response = fetch("http://nowhere.invalid/p", proxy_host=host, proxy_port=int(port))
         assert response.body == b"GET http://nowhere.invalid/p None"
 
+    def test_who_closes_it_hears_nothing_more(self, hub: Hub, client: BaseClient, url: str) -> None:
+        told: list[Any] = []
+        client.perform(
+            Request(f"{url}/slow", on_ready=told.append, on_stream=told.append, timeout=5)
+        )
+        time.sleep(0.1)
+        client.close()
+        end = time.monotonic() + 1.5
+        until(hub, lambda: time.monotonic() > end)
+        assert not told
+
     def test_a_loop_has_one(self, hub: Hub) -> None:
         client = get_client(hub)
         assert get_client(hub) is client

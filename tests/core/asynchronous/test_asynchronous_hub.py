@@ -6,6 +6,7 @@ import errno
 import os
 import queue
 import resource
+import selectors
 import signal
 import socket
 import threading
@@ -45,9 +46,25 @@ class Pipe:
         os.close(fd)
 
 
+#: What there is on this system: epoll on Linux, kqueue on macOS and BSD; poll and select besides.
+SELECTORS = [
+    name
+    for name in ("EpollSelector", "KqueueSelector", "PollSelector", "SelectSelector")
+    if hasattr(selectors, name)
+]
+
+
+@pytest.fixture(params=SELECTORS)
+def selector(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each is the one that is chosen, once."""
+    monkeypatch.setattr(selectors, "DefaultSelector", getattr(selectors, request.param))
+    return str(request.param)
+
+
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub(selector: str) -> Iterator[Hub]:
     hub = Hub()
+    assert type(hub.poller._selector).__name__ == selector
     yield hub
     hub.close()
 
@@ -564,6 +581,42 @@ class TestDescriptors:
         other.write()
         hub.remove(other.reader)
 
+    def test_one_that_is_closed_without_a_word_does_not_stop_it(
+        self, hub: Hub, make_pipe: Callable[[], Pipe], selector: str
+    ) -> None:
+        one, other = make_pipe(), make_pipe()
+        seen: list[bytes] = []
+        hub.add_reader(one.reader, lambda: os.read(one.reader, 1))
+        hub.add_reader(other.reader, lambda: seen.append(other.read()))
+        one.close(one.reader)
+        other.write()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if selector == "PollSelector":
+                # It tells; whoever reads hears what is wrong.
+                with pytest.raises(OSError, match="Bad file"):
+                    turns(hub, 3)
+                hub.remove(one.reader)
+            until(hub, lambda: seen)
+        hub.remove(one.reader)
+
+    @pytest.mark.parametrize("selector", ["SelectSelector"], indirect=True)
+    def test_what_select_can_not_watch_is_told(self, hub: Hub, pipe: Pipe) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+        try:
+            os.dup2(pipe.reader, 1500)
+            with pytest.raises(OSError, match=r"1500.*below 1024"):
+                hub.add_reader(1500, print)
+            os.close(1500)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert not hub.readers
+        turns(hub)
+
+    @pytest.mark.parametrize(
+        "selector", [name for name in SELECTORS if name != "SelectSelector"], indirect=True
+    )
     def test_a_thousand_descriptors_at_once(self, hub: Hub) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))

@@ -83,6 +83,19 @@ class TestTimer:
         timer.call_after(100, print)
         assert next(events) == (5.0, None)
 
+    def test_a_clock_that_is_set_changes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        timer = Timer()
+        called: list[str] = []
+        timer.call_after(0.02, called.append, ("soon",))
+        timer.call_after(3600, called.append, ("late",))
+        monkeypatch.setattr(time, "time", lambda: 1e10)
+        assert next(iter(timer))[1] is None
+        time.sleep(0.03)
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        _, entry = next(iter(timer))
+        entry()
+        assert called == ["soon"]
+
     def test_they_come_by_time_then_by_priority(self) -> None:
         timer = Timer()
         now = time.monotonic() - 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
+import stat
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -24,6 +26,10 @@ ERR = 0x008 | 0x010
 EARLY = 0.001
 
 
+#: The numbers that select knows are below this one.
+MANY = 1024
+
+
 class Poller:
     """Watches descriptors: epoll, kqueue, poll or select, whichever is there.
 
@@ -39,6 +45,7 @@ class Poller:
         self._process = os.getpid()
         self._selector = selectors.DefaultSelector()
         self._waker = Waker()
+        self._check(self._waker.fileno())
         self._selector.register(self._waker, selectors.EVENT_READ)
 
     def register(self, fd: int, flags: int) -> None:
@@ -56,6 +63,7 @@ class Poller:
         self._flags[fd] = flags
 
     def _watch(self, fd: int, flags: int) -> None:
+        self._check(fd)
         events = selectors.EVENT_READ if flags & READ else 0
         if flags & WRITE:
             events |= selectors.EVENT_WRITE
@@ -64,6 +72,17 @@ class Poller:
         except ValueError as exc:
             # A negative number, which is what a closed socket has.
             raise OSError(9, f"Bad file descriptor: {fd}") from exc
+
+    def _check(self, fd: int) -> None:
+        """Refuse what epoll would refuse, where nobody asks the kernel before the next wait."""
+        if hasattr(self._selector, "fileno") or os.name == "nt":
+            return
+        if fd >= 0 and stat.S_ISREG(os.fstat(fd).st_mode):
+            raise PermissionError(errno.EPERM, f"Operation not permitted: {fd} is a file")
+        if fd >= MANY and isinstance(self._selector, selectors.SelectSelector):
+            raise OSError(
+                errno.EMFILE, f"select can't watch descriptor {fd}: it knows numbers below {MANY}"
+            )
 
     def unregister(self, fd: int) -> None:
         """Watch a descriptor no more; unknown ones and closed ones are ignored."""
@@ -89,7 +108,14 @@ class Poller:
         if self._process != os.getpid():
             self._forked()
         began = monotonic()
-        found = self._selector.select(timeout)
+        try:
+            found = self._selector.select(timeout)
+        except OSError as exc:
+            if exc.errno != errno.EBADF:
+                raise
+            # One was closed before it was unregistered; select does not say which.  Epoll forgets.
+            self._drop_closed()
+            return []
         if not found and (timeout is None or monotonic() - began < timeout - EARLY):
             self._exorcise()
         events = []
@@ -127,6 +153,13 @@ class Poller:
                 self._watch(fd, flags)
             except OSError:
                 del self._flags[fd]
+
+    def _drop_closed(self) -> None:
+        for fd in list(self._flags):
+            try:
+                os.fstat(fd)
+            except OSError:
+                self._forget(fd)
 
     def _forked(self) -> None:
         """In the child of a fork: leave the parent's epoll alone, which is the same one."""

@@ -139,13 +139,18 @@ class Delivery:
 
 
 class Want:
-    """How much of one queue is wanted: at most ``limit``, removed at once if ``take`` (no_ack)."""
+    """How much of one queue is wanted: at most ``limit``, removed at once if ``take`` (no_ack).
 
-    __slots__ = ("limit", "take")
+    ``over`` is set when nobody wants the queue any more: what the store hands over after that,
+    whether or not there is another fetch, is to go back to it.
+    """
+
+    __slots__ = ("limit", "over", "take")
 
     def __init__(self, limit: int, take: bool = False) -> None:
         self.limit = limit
         self.take = take
+        self.over = False
 
     def __repr__(self) -> str:
         return f"Want(limit={self.limit}, take={self.take})"
@@ -229,7 +234,8 @@ class Session(Protocol):
         maintain (`Maintained`).
 
         The limits are read when a message is claimed.  What the store hands over after the fetch
-        that asked for it has returned is given to the next fetch, or goes back to its queue.
+        that asked for it has returned is given to the next fetch, or goes back to its queue: at
+        once where ``want.over`` says so, for there may be no next fetch.
         """
 
     def size(self, name: str, deadline: float) -> int:
@@ -251,7 +257,8 @@ class Session(Protocol):
     def interrupt(self) -> None:
         """Make the `fetch` that waits in another thread return, or else the next one that would.
 
-        That it is remembered matters: the other thread may be on its way into `fetch`.
+        That it is remembered matters: the other thread may be on its way into `fetch`.  It is also
+        called when a queue is wanted no more (``want.over``), fetch or no fetch.
         """
 
     def close(self, deadline: float) -> None:

@@ -31,6 +31,9 @@ class Capabilities:
     as much as it can, and the core gives back what comes early (``Envelope.not_before``).
     ``max_message_bytes``: the most that the store takes for one message, with what describes it and
     in the form that is stored; a body has to be shorter.
+    ``asynchronous``: workers of Celery run their event loop over it unless told otherwise.
+    ``waits_natively``: calls wait in native code, which gevent and eventlet can't switch away from;
+    no event loop is driven by such ones there.
     """
 
     durable: Flag = False
@@ -57,6 +60,7 @@ class Capabilities:
     max_message_bytes: int | None = None
     exchange_types: frozenset[str] = frozenset({"direct", "topic", "fanout", "headers"})
     asynchronous: bool = False
+    waits_natively: bool = False
     concurrent_sessions: bool = False
     fetch_batch: int = 64
     maintenance_interval: float | None = None

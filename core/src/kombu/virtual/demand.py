@@ -84,6 +84,9 @@ class Demand:
         # A new object also where no queue came or went: a fetch under way sees by it that it must
         # look for whom its deliveries are.
         self.wants = Wants((name, known.get(name) or Want(0)) for name in self.by_queue)
+        for name, want in known.items():
+            # Told to whoever still has the old ones: what a fetch brings too late is nobody's.
+            want.over = name not in self.wants
         consumers = [consumer for ring in self.by_queue.values() for consumer in ring]
         self._channels = {consumer.channel for consumer in consumers}
         # What needs no acknowledgement is not held up by a window that is full.

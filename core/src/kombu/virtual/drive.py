@@ -232,6 +232,10 @@ class Drive:
         self._limits_changed = False
         limit = receiver.next_grant(wants)
         if not limit:
+            if fetcher is not None and wants is not self._wants:
+                # Perhaps a queue is wanted no more, and there is no fetch that would tell.
+                self._wants = wants
+                fetcher.interrupt()
             if receiver.has_gates:
                 self._look_again(GATE_INTERVAL)
             return

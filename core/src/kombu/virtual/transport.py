@@ -28,6 +28,7 @@ from kombu.transport.backend import (
     Topology,
 )
 from kombu.transport.options import Options, parse_options
+from kombu.utils.compat import detect_environment
 from kombu.utils.deadlines import current
 from kombu.utils.scheduling import FairCycle
 
@@ -305,10 +306,21 @@ class Transport(base.Transport):
 
         Registering again begins anew, and leaves nothing of before.  Nothing is done where the
         transport is not ``asynchronous``: there is an option of this name.
+
+        Raises:
+            NotImplementedError: Under gevent or eventlet a thread is a greenlet, and all of them
+                would wait with this driver's calls.
         """
         if not self.implements.asynchronous or self._source is not self.receiver:
             # The others' channels may fetch for themselves, by calls that block.
             return
+        patched = detect_environment()
+        if patched != "default" and self.capabilities.waits_natively:
+            raise NotImplementedError(
+                f"The {self.driver_name} transport can't be driven by an event loop under "
+                f"{patched}, whose patches do not reach the waits of its driver: everything else "
+                "would stand still meanwhile. Run the event loop without these patches"
+            )
         # Few programs have an event loop, and with it come selectors and vine.
         from .drive import Drive
 

@@ -179,7 +179,10 @@ class Transport(base.Transport):
         if self._watched is not None:
             loop, number = self._watched
             self._watched = None
-            loop.remove_reader(number)
+            known = loop.readers.get(number)
+            # The number may be that of the next connection's socket by now.
+            if known is not None and known[0] == self.on_readable:
+                loop.remove_reader(number)
 
     def on_readable(self, connection: Any, loop: Any) -> None:
         """Handle one event, and come again where there may be more."""

@@ -8,6 +8,8 @@ import uuid
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from pymongo.errors import DuplicateKeyError
+
 from kombu.exceptions import ChannelError, PublishRefused
 from kombu.transport.backend import Rejected
 
@@ -65,7 +67,10 @@ class Sending:
             else:
                 plain.append(made)
         if len(plain) == 1:
-            self._server.messages.insert_one(plain[0])
+            # Its key is its own: the driver has asked again, and the first time it was stored.  A
+            # server that knows retried writes tells nobody; not all that speak its protocol do.
+            with contextlib.suppress(DuplicateKeyError):
+                self._server.messages.insert_one(plain[0])
         elif plain:
             self._server.messages.insert_many(plain)
         return refused

@@ -50,6 +50,8 @@ CAPABILITIES = Capabilities(
     max_length=True,
     priority_levels=4,
     priority_order="lower-first",
+    # Workers of Celery run their event loop over it, as with 5.7.
+    asynchronous=True,
 )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import threading
 import weakref
 from time import monotonic
@@ -21,6 +20,7 @@ from kombu.log import get_logger
 
 from . import errors
 from .talk import pack
+from .waiting import readable
 from .wire import OURS, read
 
 if TYPE_CHECKING:
@@ -178,9 +178,7 @@ class Listener:
                     broke = True
                     with self._lock:
                         self._heard = frozenset()
-                    poll = select.poll()
-                    poll.register(wake[0], select.POLLIN)
-                    poll.poll(_REST * 1000)
+                    readable(_REST, wake[0])
                     _silence(wake[0])
         finally:
             with self._lock:
@@ -203,9 +201,6 @@ class Listener:
             wanted: frozenset[str] = frozenset()
             heard_at = monotonic()
             asked = False
-            poll = select.poll()
-            poll.register(line.fileno(), select.POLLIN)
-            poll.register(wake, select.POLLIN)
             while not self._stopped:
                 with self._lock:
                     now_wanted = frozenset(self._queues)
@@ -219,7 +214,7 @@ class Listener:
                 if again and wanted:
                     logger.info("The line for fanout messages of kombu 5.7 is back")
                     again = False
-                ready = {fd for fd, _ in poll.poll(1000)}
+                ready = readable(1.0, line.fileno(), wake)
                 if wake in ready:
                     _silence(wake)
                 if line.fileno() in ready:

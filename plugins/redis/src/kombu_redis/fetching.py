@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +21,7 @@ from kombu.transport.backend import Delivery, Envelope, Release, Wants
 from . import errors
 from .scripts import SCRIPTS
 from .talk import PATIENCE, Call, pack
+from .waiting import readable
 from .wire import read
 
 if TYPE_CHECKING:
@@ -234,9 +234,7 @@ class Fetcher:
 
     def _sleep(self, seconds: float) -> None:
         """Wait without asking for anything: no queue has room."""
-        poll = select.poll()
-        poll.register(self._wake_up()[0], select.POLLIN)
-        if poll.poll(seconds * 1000):
+        if readable(seconds, self._wake_up()[0]):
             self._silence()
 
     def _wait(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +13,7 @@ import redis.exceptions as driver
 from . import errors
 from .line import BROKEN, Line
 from .scripts import SCRIPTS, Script
+from .waiting import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -241,12 +241,8 @@ class Talk:
         """Wait until there is something to read, or `wake` (a descriptor) is readable, or it is
         too late; whether there is something to read.
         """
-        poll = select.poll()
         number = self._opened().fileno()
-        poll.register(number, select.POLLIN)
-        poll.register(wake, select.POLLIN)
-        ready = poll.poll(max(until - monotonic(), 0) * 1000)
-        return any(fd == number for fd, _ in ready)
+        return number in readable(max(until - monotonic(), 0), number, wake)
 
     @property
     def outstanding(self) -> int:

@@ -12,7 +12,7 @@ from kombu.virtual import QoS
 from kombu.virtual import Transport as VirtualTransport
 
 from .address import Address, address_of, database_of
-from .backend import RedisBackend
+from .backend import CAPABILITIES, RedisBackend
 from .options import RedisOptions, SentinelOptions, warn_of_those_without_effect
 from .sentinel import Sentinels
 
@@ -77,6 +77,7 @@ class Transport(VirtualTransport):
     default_port = 6379
     driver_type = "redis"
     driver_name = "redis"
+    implements = VirtualTransport.implements.extend(asynchronous=CAPABILITIES.asynchronous)
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)

@@ -55,6 +55,8 @@ CAPABILITIES = Capabilities(
     dead_letter=True,
     delivery_limit=True,
     concurrent_sessions=True,
+    # Workers of Celery run their event loop over it, as with 5.7.
+    asynchronous=True,
 )
 
 

@@ -2,7 +2,8 @@
 
 A question that is under way can't be called back, and what it may bring counts as taken.  So the
 questions together never ask for more than there is room for, a queue has one at most, and what
-comes after the fetch that asked for it is the next fetch's.  With less room than queues not all of
+comes after the fetch that asked for it is the next fetch's, unless its queue is wanted no more:
+then it goes back at once.  With less room than queues not all of
 them can be asked at once: then each is asked without waiting, in turn, and after that for a second
 each.
 """
@@ -117,7 +118,7 @@ class Polls:
         room = {name: want.limit for name, want in self._wants.items()}
         while self._arrived:
             delivery = self._arrived.popleft()
-            if delivery.queue not in room:
+            if not self._is_wanted(delivery.queue):
                 unwanted.append(delivery)
             elif not self._claims.stands(delivery):
                 self._claims.take(delivery)
@@ -136,7 +137,7 @@ class Polls:
         under_way = self._under_way
         wants = self._wants
         room = limit - sum(under_way.values()) - len(self._arrived)
-        wanted = [name for name in self._ring if wants[name].limit > 0]
+        wanted = [name for name in self._ring if wants[name].limit > 0 and not wants[name].over]
         free = [name for name in wanted if name not in under_way]
         waiting = [self._not_before.get(name, 0.0) for name in free]
         ready = [
@@ -190,7 +191,7 @@ class Polls:
             elif found:
                 self._empty.pop(name, None)
                 self._not_before.pop(name, None)
-                if self._closed or name not in self._wants:
+                if self._closed or not self._is_wanted(name):
                     unwanted = found
                 else:
                     self._arrived.extend(found)
@@ -202,11 +203,24 @@ class Polls:
         if unwanted:
             self._receiving.give_back(unwanted)
 
+    def _is_wanted(self, name: str) -> bool:
+        """Whether there is a consumer, as far as the last fetch knew or was told since."""
+        want = self._wants.get(name)
+        return want is not None and not want.over
+
     def interrupt(self) -> None:
-        """End the fetch that waits, or the next one that would."""
+        """End the fetch that waits, or the next one that would.
+
+        What came for a queue that nobody wants any more goes back: there may be no next fetch.
+        """
         with self._changed:
             self._interrupted = True
+            unwanted = [d for d in self._arrived if not self._is_wanted(d.queue)]
+            for delivery in unwanted:
+                self._arrived.remove(delivery)
             self._changed.notify_all()
+        if unwanted:
+            self._receiving.give_back(unwanted)
 
     def close(self) -> None:
         """Give back what came and nobody took; what comes later goes back by itself."""

@@ -9,7 +9,7 @@ from kombu.exceptions import RecoverableConnectionError
 from kombu.virtual import QoS
 from kombu.virtual import Transport as VirtualTransport
 
-from .backend import SQSBackend
+from .backend import CAPABILITIES, SQSBackend
 from .channel import Channel
 from .clients import DEFAULT_REGION, Account, configured_region, frozen
 from .errors import (
@@ -48,7 +48,9 @@ class Transport(VirtualTransport):
     driver_type = "sqs"
     driver_name = "sqs"
     default_port = None
-    implements = VirtualTransport.implements.extend(batch_publish=True)
+    implements = VirtualTransport.implements.extend(
+        asynchronous=CAPABILITIES.asynchronous, batch_publish=True
+    )
     #: For how long an idle channel of 5.7 waited; here the option of this name counts.
     wait_time_seconds = 0
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import kazoo.version
 
 from kombu.exceptions import RecoverableConnectionError
+from kombu.utils.compat import detect_environment
 from kombu.virtual import Channel as VirtualChannel
 from kombu.virtual import Transport as VirtualTransport
 
@@ -42,7 +43,16 @@ class Transport(VirtualTransport):
         warn_of_those_without_effect(client.transport_options or {})
 
     def new_backend(self) -> ZooKeeperBackend:
-        """The backend on the ensemble that the URL, or all URLs together, name."""
+        """The backend on the ensemble that the URL, or all URLs together, name.
+
+        Raises:
+            NotImplementedError: Eventlet has patched the sockets.
+        """
+        if detect_environment() == "eventlet":
+            raise NotImplementedError(
+                "The zookeeper transport does not work under eventlet: kazoo's threads lose the "
+                "connection there. Use gevent, or threads"
+            )
         options = self.options
         return ZooKeeperBackend(
             address_of(self.client),

@@ -13,6 +13,8 @@ from kombu.exceptions import HttpError
 from .base import BaseClient, Headers, normalize_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .base import Request, Response
 
 __all__ = ("Urllib3Client",)
@@ -37,6 +39,7 @@ class Urllib3Client(BaseClient):
         self.max_clients = max_clients
         self._threads = ThreadPoolExecutor(max_clients, thread_name_prefix="kombu-http")
         self._pools: dict[tuple[Any, ...], urllib3.PoolManager] = {}
+        self._closed = False
 
     def add_request(self, request: Request) -> Request:
         """Send a request; returns at once."""
@@ -46,6 +49,7 @@ class Urllib3Client(BaseClient):
 
     def close(self) -> None:
         """Take no more requests; those under way are let go, and tell nobody."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for pool in self._pools.values():
             pool.clear()
@@ -97,8 +101,17 @@ class Urllib3Client(BaseClient):
             error.__cause__ = exc
             response = self.Response(request, NO_ANSWER, error=error, status=str(exc))
         if late and request.on_timeout is not None:
-            self.hub.call_soon(request.on_timeout, request)
-        self.hub.call_soon(_tell, request, response)
+            self._tell(request.on_timeout, request)
+        self._tell(_ready, request, response)
+
+    def _tell(self, callback: Callable[..., Any], *args: Any) -> None:
+        """Have the loop call a callback, unless this was closed by then."""
+
+        def call() -> None:
+            if not self._closed:
+                callback(*args)
+
+        self.hub.call_soon(call)
 
     def _exchange(self, pool: urllib3.PoolManager, request: Request) -> Response:
         if request.on_prepare is not None:
@@ -126,29 +139,29 @@ class Urllib3Client(BaseClient):
         for name, value in answer.headers.items():
             line = f"{name}: {value}"
             if request.on_header is not None:
-                self.hub.call_soon(request.on_header, headers, line)
+                self._tell(request.on_header, headers, line)
             headers[normalize_header(name)] = value
         headers.complete = True
-        buffer = None if request.on_stream else BytesIO()
+        stream, buffer = request.on_stream, BytesIO()
         try:
             for chunk in answer.stream(CHUNK):
-                if buffer is None:
-                    self.hub.call_soon(request.on_stream, chunk)
-                else:
+                if stream is None:
                     buffer.write(chunk)
+                else:
+                    self._tell(stream, chunk)
         finally:
             answer.release_conn()
         return self.Response(
             request,
             answer.status,
             headers,
-            buffer,
+            buffer if stream is None else None,
             effective_url=answer.geturl() or request.url,
             status=answer.reason,
         )
 
 
-def _tell(request: Request, response: Response) -> None:
+def _ready(request: Request, response: Response) -> None:
     request.on_ready(response)
 
 

@@ -6,12 +6,14 @@ import contextlib
 import itertools
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kombu import Consumer, Queue
 from kombu.asynchronous import Hub
+from kombu.testing.faults.proxy import Proxy
 from kombu.testing.kit import PATIENCE, Broker, promise
 
 if TYPE_CHECKING:
@@ -56,11 +58,19 @@ class Loop:
 class Worker:
     """A consumer on a connection that a loop drives."""
 
-    def __init__(self, broker: Broker, loop: Loop, *queues: Any, prefetch: int = 0) -> None:
-        connection = broker.connect()
+    def __init__(
+        self,
+        broker: Broker,
+        loop: Loop,
+        *queues: Any,
+        prefetch: int = 0,
+        url: str | None = None,
+        **options: Any,
+    ) -> None:
+        connection = broker.connect(url, **options)
         if not connection.transport.implements.asynchronous:
             # One that is driven only where it is asked for.
-            connection = broker.connect(asynchronous=True)
+            connection = broker.connect(url, asynchronous=True, **options)
         self.connection = connection
         self.loop = loop
         self.messages: list[Any] = []
@@ -212,6 +222,66 @@ class TestEventLoop:
             worker.connection.close()
             assert not loop.hub.readers
         broker.holds_all(queue, sorted(set(range(10)) - set(done)))
+
+    @promise("reconnection")
+    @pytest.mark.parametrize("way", ["reset", "finish"])
+    def test_a_worker_whose_line_breaks_works_again(
+        self,
+        broker: Broker,
+        loop: Loop,
+        needed_server: Any,
+        shortest_lease: float,
+        way: str,
+    ) -> None:
+        """On the same loop, as often as that happens."""
+        queue = broker.queue()
+        # What was on its way when the line broke may come back by the end of its claim only.
+        leases = broker.capabilities.leases is True
+        options: dict[str, Any] = {"lease": shortest_lease} if leases else {}
+        done: list[Any] = []
+
+        def work(message: Any) -> None:
+            done.append(message.payload)
+            message.ack()
+
+        with Proxy(needed_server.host, needed_server.port) as proxy:
+
+            def connected() -> Worker:
+                url = proxy.through(needed_server.url)
+                worker = Worker(broker, loop, queue, url=url, **options)
+                worker.consumer.on_message = work
+                return worker
+
+            worker = connected()
+            for number in range(2):
+                loop.run()
+                getattr(proxy, way)()
+                broker.send(queue, number)
+                deadline = time.monotonic() + PATIENCE + (shortest_lease if leases else 0)
+                while number not in done:
+                    left = deadline - time.monotonic()
+                    try:
+                        loop.until(partial(done.count, number), f"{number} comes", left)
+                    except worker.connection.connection_errors:
+                        worker.connection.collect()
+                        worker = connected()
+            worker.connection.close()
+            assert not loop.hub.readers
+
+    def test_two_connections_share_a_loop(self, broker: Broker, loop: Loop) -> None:
+        one, other = broker.queue(), broker.queue()
+        worker, lost = Worker(broker, loop, one), Worker(broker, loop, other)
+        broker.send(one, 1)
+        broker.send(other, 2)
+        worker.wait(1)
+        lost.wait(1)
+        assert (worker.bodies, lost.bodies) == ([1], [2])
+        lost.messages[0].ack()
+        lost.connection.close()
+        broker.send(one, 3)
+        worker.wait(2)
+        worker.connection.close()
+        assert not loop.hub.readers
 
     def test_it_lets_go_of_a_connection(self, broker: Broker, loop: Loop) -> None:
         queue = broker.queue()
