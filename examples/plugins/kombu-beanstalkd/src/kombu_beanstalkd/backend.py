@@ -211,11 +211,14 @@ class BeanstalkSession(PolledSession):
         )
         told = self.ask(deadline, *[f"stats-job {got.job}" for _, got in found])
         deliveries, orders, lease, now = [], [], self._backend.lease, time()
-        for (name, got), stats in zip(found, told, strict=True):
-            priority = (int(stats.table()["pri"]) & ~FRESH) - 1
+        for (name, got), stats in zip(found, (each.table() for each in told), strict=True):
+            priority = (int(stats["pri"]) & ~FRESH) - 1
             try:
                 envelope = from_wire(got.body)
-                envelope.count += FRESH - 2 - priority % FRESH
+                # Or how often it was reserved by who then was killed.
+                envelope.count += FRESH - 2 - priority % FRESH or (
+                    int(stats["reserves"]) - int(stats["releases"]) - 1
+                )
                 deliveries.append(
                     Delivery(
                         name, (got.job, priority), envelope, envelope.count, False, now + lease
