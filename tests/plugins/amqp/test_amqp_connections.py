@@ -215,7 +215,9 @@ def test_the_thread_of_the_heartbeats_keeps_nothing_alive(broker: Broker) -> Non
 def test_an_alarm_is_an_error_within_the_deadline(broker: Broker, rabbitmq: RabbitMQ) -> None:
     queue, told = broker.queue(), []
     connection = broker.connect(
-        on_blocked=told.append, on_unblocked=lambda: told.append("unblocked")
+        confirm_publish=True,
+        on_blocked=told.append,
+        on_unblocked=lambda: told.append("unblocked"),
     )
     producer = connection.Producer()
     producer.publish("before", routing_key=queue.name)
@@ -246,7 +248,7 @@ def test_a_publish_that_was_not_confirmed_says_that_nobody_knows(
 ) -> None:
     queue = broker.queue()
     with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
-        connection = broker.connect(proxy.through(rabbitmq.url))
+        connection = broker.connect(proxy.through(rabbitmq.url), confirm_publish=True)
         producer = connection.Producer()
         producer.publish(1, routing_key=queue.name)
         proxy.blackhole(up=False)
@@ -302,7 +304,7 @@ def frame(kind: int, payload: bytes, end: bytes = b"\xce") -> bytes:
 def test_what_is_not_amqp_is_an_error_and_no_hang(broker: Broker, garbage: bytes) -> None:
     connection = broker.connect()
     connection.channel()
-    connection.connection.socket._buffer += garbage
+    connection.connection.socket.data += garbage
     with pytest.raises(exceptions.ConnectionError):
         returns_within(1, lambda: connection.drain_events(timeout=1))
     assert not connection.connected

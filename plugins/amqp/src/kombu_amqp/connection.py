@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
 from collections import deque
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import amqp  # type: ignore[import-untyped]
 from amqp import spec
@@ -19,6 +20,7 @@ from amqp.method_framing import frame_handler, frame_writer  # type: ignore[impo
 from kombu.exceptions import KombuError
 from kombu.utils.deadlines import OPERATION_TIMEOUT, current, within
 
+from .arrived import Arrived
 from .calls import Calls
 from .channel import Channel
 from .errors import (
@@ -28,12 +30,15 @@ from .errors import (
     both,
     for_code,
 )
+from .outbox import outbox_of
 from .pulse import beat, pulse
 from .reading import Turns
+from .scanning import Scanner
 from .sockets import open_transport
+from .window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kombu.transport.base import Implements
 
@@ -41,8 +46,11 @@ __all__ = ("Connection",)
 
 #: How many events may wait for `Connection.drain_events` before no more are read by others.
 MOST_WAITING = 1_000
+_CONFIRMS = (spec.Basic.Ack, spec.Basic.Nack)
 #: How many events are handled at once by those who only look (publishers, heartbeats).
 AT_ONCE = 100
+#: The frames that are sent to a broker without a limit of its own (bytes).
+_NO_LIMIT = 131_072
 #: Seconds that a heartbeat may take to be sent.
 _BEAT = 1.0
 
@@ -57,7 +65,9 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
     Args:
         *args: Those of `amqp.Connection`.
         client: The `kombu.Connection` that this one is for.
-        confirm_publish: Whether `Channel.basic_publish` waits until the broker has the message.
+        confirm_publish: What `Channel.basic_publish` waits for: True until the broker has the
+            message, ``"window"`` for room in the `window`, False for nothing.
+        window: How much may be unconfirmed.
         operation_timeout: Seconds that a call may take that has no deadline.
         **kwargs: Those of `amqp.Connection`.
     """
@@ -83,19 +93,23 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self,
         *args: Any,
         client: Any = None,
-        confirm_publish: bool = False,
+        confirm_publish: bool | str = False,
+        window: Window | None = None,
         operation_timeout: float = OPERATION_TIMEOUT,
         **kwargs: Any,
     ) -> None:
         self.client = client
+        # Theirs is not set: it would give each channel another basic_publish.
+        self.publish_mode = confirm_publish
+        self.window = window or Window()
+        #: What goes out again on the next connection.
+        self.outbox = outbox_of(client)
         self.operation_timeout = operation_timeout
         self._wanted = (kwargs.get("channel_max"), kwargs.get("frame_max"))
         self._begin()
         kwargs.setdefault("frame_handler", frame_handler)
         kwargs.setdefault("frame_writer", frame_writer)
         super().__init__(*args, **kwargs)
-        # Not theirs: it would give each channel another basic_publish.
-        self.confirm_publish = confirm_publish
 
     def _begin(self) -> None:
         self._begin_calls()
@@ -104,8 +118,9 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self._writing = threading.Lock()
         #: One new channel after the other: py-amqp looks for a number, then takes it.
         self._numbering = threading.Lock()
-        #: What is for `drain_events` to hand out: functions without arguments.
-        self.events: deque[Callable[[], Any]] = deque()
+        #: What is for `drain_events` to hand out: messages, and functions without arguments.
+        self.events: deque[Any] = deque()
+        self.scanner = Scanner(self)
         self._handled = 0
         #: Why the connection is lost, `None` while it is not.
         self.lost: BaseException | None = None
@@ -237,6 +252,52 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self.lose(error)
         raise self.gone() from error
 
+    def send_frames(self, data: bytes) -> None:
+        """Send frames that are made already.
+
+        Raises:
+            RecoverableConnectionError: The connection is lost.
+        """
+        with self._writing:
+            transport = self._transport
+            if transport is None:
+                raise self.gone()
+            try:
+                transport.write(data)
+            except BaseException as exc:
+                error = exc
+            else:
+                self.bytes_sent += 1
+                return
+        self._not_sent(error)
+
+    def send_pieces(self, pieces: Sequence[Any]) -> None:
+        """Send frames that are made already and not put together."""
+        with self._writing:
+            transport = self._transport
+            if transport is None:
+                raise self.gone()
+            try:
+                transport.write_pieces(pieces)
+            except BaseException as exc:
+                error = exc
+            else:
+                self.bytes_sent += 1
+                return
+        self._not_sent(error)
+
+    def _not_sent(self, error: BaseException) -> NoReturn:
+        # Whatever it was, part of a frame may be sent: nobody could go on from there.
+        self.lose(error)
+        if isinstance(error, OSError):
+            raise self.gone() from error
+        raise error
+
+    @property
+    def longest_body(self) -> int:
+        """The most bytes that a body frame may carry."""
+        return (self.frame_max or _NO_LIMIT) - 8
+
     def deadline(self, timeout: float | None = None) -> float:
         """By when a call has to end that begins now: as its caller says, if they do."""
         own = monotonic() + (self.operation_timeout if timeout is None else timeout)
@@ -282,7 +343,10 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             event = events.popleft()
         except IndexError:
             return  # it was nothing for consumers, or another thread was quicker
-        event()
+        if event.__class__ is Arrived:
+            event.route.channel.hand_out(event)
+        else:
+            event()
 
     def blocking_read(self, timeout: float | None = None) -> None:
         """As `drain_events`; kept because py-amqp has it."""
@@ -315,6 +379,18 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             if self.events:
                 self._tell_waiting()
 
+    def glance(self) -> None:
+        """As `look`; costs next to nothing where nothing has come.
+
+        Raises:
+            ConnectionError: The connection is lost.
+        """
+        transport = self._transport
+        if transport is None:
+            raise self.gone()
+        if transport.buffered or transport.readable:
+            self.look()
+
     def _tell_waiting(self) -> None:
         if self.on_waiting is not None:
             self.on_waiting()
@@ -329,10 +405,15 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         transport = self._transport
         if transport is None:
             raise self.gone()
-        handle = self._on_inbound_frame
+        scanner = self.scanner
         try:
-            while not handle(transport.read_frame(deadline)):
-                pass
+            while not scanner.scan(transport):
+                if scanner.missing or not transport.complete:
+                    transport.fill(deadline, scanner.missing)
+                elif self._on_inbound_frame(transport.read_frame(deadline)):
+                    break
+                elif self._transport is not transport:
+                    raise self.gone()
         except TimeoutError:
             raise
         except Exception as exc:
@@ -344,12 +425,14 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 error = FrameSyntaxError(f"what {self.host} sent can't be read: {exc!r}")
             self.lose(error)
             raise error from exc
-        self._handled += 1
 
     def on_inbound_method(
         self, channel_id: int, method_sig: tuple[int, int], payload: Any, content: Any
     ) -> None:
         """Handle a method; called by the thread that reads."""
+        if method_sig not in _CONFIRMS:
+            # Those who wait for an event do not wait for a confirm of another call.
+            self._handled += 1
         channels = self.channels
         channel = None if channels is None else channels.get(channel_id)
         # A channel that is closed meanwhile: nobody is left to tell.
@@ -434,7 +517,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         method_sig: tuple[int, int] = (0, 0),
         argsig: str = "BsBB",
     ) -> None:
-        """Close the connection, or leave it where the broker does not answer in time."""
+        """Close the connection, or leave it where the broker does not answer in time.
+
+        What is not confirmed by then is for the next connection of the same `kombu.Connection`.
+        """
+        if self._transport is None:
+            return
+        # Half of the time: the other half is for the goodbye.
+        half = max(self.deadline() - monotonic(), 0.0) / 2
+        with contextlib.suppress(OSError, KombuError), within(half):
+            self.flush()
         if self._transport is None:
             return
         self.is_closing = True
@@ -448,6 +540,23 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         finally:
             self.is_closing = False
             self.collect()
+
+    def flush(self) -> None:
+        """Wait until the broker has all that was published with a window.
+
+        Raises:
+            OSError, ConnectionError, ChannelError: As of `Channel.flush`, after all channels.
+        """
+        failed: BaseException | None = None
+        for channel in list((self.channels or {}).values()):
+            if channel is self:
+                continue
+            try:
+                channel.flush()
+            except (OSError, KombuError) as exc:
+                failed = failed or exc
+        if failed is not None:
+            raise failed
 
     def forked(self) -> None:
         """In the child of a fork: the connection stays the parent's, who goes on with it."""

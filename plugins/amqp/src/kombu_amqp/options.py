@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.transport.options import CommonOptions
 
+from .window import WINDOW, Window
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,8 +24,14 @@ class AmqpOptions(CommonOptions):
 
     transport: ClassVar[str] = "AMQP"
 
-    #: Whether a publish returns when the broker has the message, or at once.
-    confirm_publish: bool = True
+    #: True: a publish returns when the broker has the message.  ``"window"``: at once, and what is
+    #: not confirmed is kept, and sent again where the connection is lost.  False: at once.
+    confirm_publish: bool | str = WINDOW
+    #: The most messages, and bytes of their bodies, that a channel may have unconfirmed with
+    #: ``"window"``, and the seconds after which the oldest is waited for before more are sent.
+    confirm_window: int = Window.count
+    confirm_window_bytes: int = Window.size
+    confirm_window_age: float = Window.age
     #: Seconds between heartbeats, 0 for none; it goes before that of the connection.
     heartbeat: float | None = None
     #: SASL mechanism; it goes before that of the connection.
@@ -52,9 +60,38 @@ class AmqpOptions(CommonOptions):
     on_blocked: Callable[[str], Any] | None = None
     on_unblocked: Callable[[], Any] | None = None
 
+    def __post_init__(self) -> None:
+        """Check what would otherwise fail far from here.
+
+        Raises:
+            ValueError: An option has a value that can't be.
+        """
+        if self.confirm_publish not in (True, False, WINDOW):
+            raise ValueError(
+                f"confirm_publish is {self.confirm_publish!r}: wanted True, False or {WINDOW!r}"
+            )
+        for name in ("confirm_window", "confirm_window_bytes", "confirm_window_age"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: wanted more than 0")
+
+    @property
+    def window(self) -> Window:
+        """The bounds of what is not confirmed."""
+        return Window(self.confirm_window, self.confirm_window_bytes, self.confirm_window_age)
+
 
 #: What is not for `amqp.Connection` itself, or is given to it by the transport.
-_OURS = frozenset({"operation_timeout", "confirm_publish", "heartbeat", "login_method"})
+_OURS = frozenset(
+    {
+        "operation_timeout",
+        "confirm_publish",
+        "confirm_window",
+        "confirm_window_bytes",
+        "confirm_window_age",
+        "heartbeat",
+        "login_method",
+    }
+)
 
 
 def arguments_of_amqp(options: AmqpOptions) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from kombu.transport.options import parse_options
 
 from .channel import Channel
 from .connection import Connection
+from .errors import OutcomeUnknown
 from .message import Message
 from .options import AmqpOptions, arguments_of_amqp
+from .outbox import outbox_of
 from .tls import tls_options
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ class Transport(base.Transport):
         connection = self.Connection(
             client=client,
             confirm_publish=options.confirm_publish,
+            window=options.window,
             operation_timeout=options.read_timeout or options.operation_timeout,
             **arguments,
         )
@@ -137,7 +140,34 @@ class Transport(base.Transport):
             ResourceError: The connection has as many as it may.
         """
         channel: Channel = connection.channel()
+        outbox = connection.outbox
+        if outbox:
+            # What the last connection had not confirmed goes before all else.
+            channel.resume(outbox.take())
         return channel
+
+    def flush(self, connection: Any) -> None:
+        """Wait until the broker has all that was published with a window.
+
+        What a lost connection had not confirmed is sent again on a new one.
+
+        Raises:
+            OSError, ConnectionError, ChannelError: It does not have all of it.
+        """
+        if connection is not None and connection.channels is not None:
+            with contextlib.suppress(OutcomeUnknown):
+                connection.flush()
+        outbox = outbox_of(self.client)
+        if not outbox:
+            return
+        try:
+            self.client.default_channel.flush()
+        except ours.OperationalError as exc:
+            # Of those that it could not connect with.
+            raise OutcomeUnknown(
+                f"{len(outbox)} messages were not confirmed when the connection was lost, and no "
+                f"new connection could be made to send them again: {exc}"
+            ) from exc
 
     def close_channel(self, channel: Any) -> None:
         """Close a channel."""
