@@ -650,10 +650,14 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         Args:
             prefetch_size: Bound of bytes, which RabbitMQ does not know: 0.
             prefetch_count: How many; 0 for any number.
-            a_global: For all consumers of the channel together, where the broker can; otherwise
-                for each one, those that are running included.  What those held before the change
-                does not count.
+            a_global: For all consumers of the channel together, where the broker can, which is
+                tried once (`kombu_amqp.probing`).  Otherwise for each one, those that are running
+                included: what those held before the change does not count.
         """
+        connection = self.connection
+        if a_global and connection is not None and not connection.takes_global_limits():
+            # RabbitMQ 4 closes the connection over it: a limit for each consumer is what it has.
+            a_global = False
         limits = (prefetch_size, prefetch_count, bool(a_global))
         self.send_method(spec.Basic.Qos, argsig, limits, wait=spec.Basic.QosOk)
         before = [each for each in self._limits if each[2] == limits[2]] or [(0, 0, False)]

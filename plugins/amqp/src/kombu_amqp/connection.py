@@ -31,6 +31,7 @@ from .errors import (
     for_code,
 )
 from .outbox import outbox_of
+from .probing import takes_global_limits
 from .pulse import beat, pulse
 from .reading import Turns
 from .scanning import Scanner
@@ -105,6 +106,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         #: What goes out again on the next connection.
         self.outbox = outbox_of(client)
         self.operation_timeout = operation_timeout
+        self._arguments = (args, dict(kwargs))
         self._wanted = (kwargs.get("channel_max"), kwargs.get("frame_max"))
         self._begin()
         kwargs.setdefault("frame_handler", frame_handler)
@@ -292,6 +294,14 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         if isinstance(error, OSError):
             raise self.gone() from error
         raise error
+
+    def takes_global_limits(self) -> bool:
+        """Whether the broker knows a prefetch limit of a whole channel; it is asked once."""
+        args, kwargs = self._arguments
+        return takes_global_limits(
+            (self.host, self.virtual_host),
+            lambda: type(self)(*args, operation_timeout=self.operation_timeout, **kwargs),
+        )
 
     @property
     def longest_body(self) -> int:

@@ -13,6 +13,7 @@ from kombu import exceptions as ours
 
 __all__ = (
     "AccessRefused",
+    "AckTimeout",
     "Blocked",
     "ChannelError",
     "ConnectionError",
@@ -214,6 +215,13 @@ class PreconditionFailed(_Numbered, ours.NotEquivalentError, theirs.Precondition
     code = 406
 
 
+class AckTimeout(PreconditionFailed):
+    """A message was not answered in time, so the broker closed its channel (``consumer_timeout``).
+
+    It gives out again what came by that channel and was not answered.
+    """
+
+
 class MessageReturned(ours.UndeliverableError, _NotTheirs, theirs.ChannelError):  # type: ignore[misc]
     """A mandatory message fits no queue."""
 
@@ -291,4 +299,11 @@ def for_code(code: int, text: str, method: Any, default: Any) -> Any:
         method: Class and method of what it refused.
         default: py-amqp's class for a code that is nobody's.
     """
+    if code == PreconditionFailed.code and "delivery acknowledgement" in text:
+        return AckTimeout(
+            f"{text}. The broker has closed the channel and gives its messages out again: answer "
+            "them sooner, prefetch fewer, or raise the broker's consumer_timeout",
+            method,
+            reply_code=code,
+        )
     return both(theirs.error_for_code(code, text, method, default))

@@ -60,6 +60,12 @@ class AmqpOptions(CommonOptions):
     on_blocked: Callable[[str], Any] | None = None
     on_unblocked: Callable[[], Any] | None = None
 
+    #: The management HTTP API, where it is elsewhere than the broker, or for another user.
+    manager_hostname: str | None = None
+    manager_port: int | None = None
+    manager_userid: str | None = None
+    manager_password: str | None = None
+
     def __post_init__(self) -> None:
         """Check what would otherwise fail far from here.
 
@@ -90,6 +96,10 @@ _OURS = frozenset(
         "confirm_window_age",
         "heartbeat",
         "login_method",
+        "manager_hostname",
+        "manager_port",
+        "manager_userid",
+        "manager_password",
     }
 )
 

@@ -18,6 +18,8 @@ from kombu.transport.options import parse_options
 from .channel import Channel
 from .connection import Connection
 from .errors import OutcomeUnknown
+from .manager import DEFAULT_PORT as MANAGER_PORT
+from .manager import Manager
 from .message import Message
 from .options import AmqpOptions, arguments_of_amqp
 from .outbox import outbox_of
@@ -68,7 +70,9 @@ class Transport(base.Transport):
         theirs.MessageNacked,
     )
 
-    implements = base.default_transport_capabilities.extend(asynchronous=True, heartbeats=True)
+    implements = base.default_transport_capabilities.extend(
+        asynchronous=True, heartbeats=True, batch_publish=True
+    )
 
     def __init__(
         self,
@@ -252,6 +256,28 @@ class Transport(base.Transport):
             priority_levels=255,
             priority_order="higher-first",
             asynchronous=True,
+        )
+
+    def get_manager(
+        self,
+        hostname: str | None = None,
+        port: int | None = None,
+        userid: str | None = None,
+        password: str | None = None,
+    ) -> Manager:
+        """What asks the broker's management HTTP API; it connects when it is asked something.
+
+        What is not given is taken from the options ``manager_hostname``, ``manager_port``,
+        ``manager_userid`` and ``manager_password``, then from the connection.
+        """
+        options, client, defaults = self.options, self.client, self.default_connection_params
+        return Manager(
+            hostname or options.manager_hostname or client.hostname or defaults["hostname"],
+            int(port or options.manager_port or MANAGER_PORT),
+            userid or options.manager_userid or client.userid or defaults["userid"],
+            password or options.manager_password or client.password or defaults["password"],
+            client.virtual_host or "/",
+            timeout=options.operation_timeout,
         )
 
     def driver_version(self) -> str:
