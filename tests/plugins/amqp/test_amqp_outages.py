@@ -102,7 +102,7 @@ class Load:
 
 
 @pytest.mark.timeout(180)
-def test_what_was_accepted_survives_cuts_and_a_killed_broker(
+def test_a06_what_was_accepted_survives_cuts_and_a_killed_broker(
     broken: RabbitMQ, run: Run, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path, run)

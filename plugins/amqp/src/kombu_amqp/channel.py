@@ -127,6 +127,10 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             self._consuming.declare_again()
 
     def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
+        if not self.is_open:
+            # RabbitMQ says so with each tick of its clock until it has our answer: one is enough,
+            # and a second one would be of a channel that is not there.
+            return
         super().send_method(spec.Channel.CloseOk)
         self.is_open = False
         self.generation += 1
@@ -585,6 +589,8 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
     def basic_ack(self, delivery_tag: int, multiple: bool = False, argsig: str = "Lb") -> None:
         """Acknowledge a message, or (`multiple`) all up to it that were handed out."""
         connection = self.connection
+        if connection is not None:
+            connection.glance_after_silence()
         if not multiple and self.is_open and connection is not None:
             try:
                 frame = _ack(1, self.channel_id, 13, 60, 80, delivery_tag, 0, 0xCE)

@@ -52,6 +52,8 @@ _CONFIRMS = (spec.Basic.Ack, spec.Basic.Nack)
 AT_ONCE = 100
 #: The frames that are sent to a broker without a limit of its own (bytes).
 _NO_LIMIT = 131_072
+#: Seconds after which it is worth a look whether the broker has given a message to somebody else.
+_SILENCE = 0.1
 #: Seconds that a heartbeat may take to be sent.
 _BEAT = 1.0
 
@@ -400,6 +402,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             raise self.gone()
         if transport.buffered or transport.readable:
             self.look()
+
+    def glance_after_silence(self) -> None:
+        """As `glance`, where nobody has read for a while: for those who took long over a message.
+
+        Raises:
+            ConnectionError: The connection is lost.
+        """
+        transport = self._transport
+        if transport is not None and monotonic() - transport.last_read > _SILENCE:
+            self.glance()
 
     def _tell_waiting(self) -> None:
         if self.on_waiting is not None:
