@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import amqp  # type: ignore[import-untyped]
 
+from kombu import serialization
 from kombu.message import UNDECODED
 
 from .delaying import without_waits
@@ -122,6 +123,12 @@ class Arrived(Message):
 
     def _make(self, name: str) -> Any:
         return _MAKERS[name](self)
+
+    def _decode(self) -> Any:
+        # Nothing was decompressed, so nothing can have gone wrong before.
+        return serialization.loads(
+            self.body, self.content_type, self.content_encoding, accept=self.accept
+        )
 
     def ack(self, multiple: bool = False, *, timeout: float | None = None) -> None:
         """Acknowledge the message; see `kombu.message.Message.ack`."""
