@@ -1,8 +1,8 @@
 """Compares this checkout with kombu 5.7.0 on a RabbitMQ: ``python benchmarks/rabbitmq.py``.
 
 The broker is one of its own, on the same machine.  In each round every case is measured on both
-sides, one right after the other in an order drawn by lot, each in a process of its own.  ``--write``
-puts the table into docs/performance.md.
+sides, one right after the other in an order drawn by lot, each in a process of its own.
+``--write`` puts the table into docs/performance.md.
 """
 
 from __future__ import annotations
