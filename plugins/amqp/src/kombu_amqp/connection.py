@@ -455,6 +455,8 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         if method_sig not in _CONFIRMS:
             # Those who wait for an event do not wait for a confirm of another call.
             self._handled += 1
+        if content is not None and content.body.__class__ is memoryview:
+            content.body = bytes(content.body)
         channels = self.channels
         channel = None if channels is None else channels.get(channel_id)
         # A channel that is closed meanwhile: nobody is left to tell.

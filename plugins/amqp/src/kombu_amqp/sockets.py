@@ -24,6 +24,7 @@ from amqp import transport as theirs  # type: ignore[import-untyped]
 
 from kombu.utils.deadlines import GRACE, OPERATION_TIMEOUT, current
 
+from .encoding import LARGE
 from .errors import FrameError, UnexpectedFrame
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ if TYPE_CHECKING:
 __all__ = ("Frame", "SSLTransport", "TCPTransport", "open_transport")
 
 #: Type, channel and payload.
-Frame = tuple[int, int, bytes]
+Frame = tuple[int, int, bytes | memoryview]
 
 _header = Struct(">BHI").unpack_from
 _HEADER, _END = 7, 0xCE
 #: How much is read at once (bytes).  A larger buffer would be mapped and unmapped for each read.
 _CHUNK = 65536
+#: How much is, where that was not enough.
+_LARGE_CHUNK = 262_144
+#: The type of a frame with a part of a body.
+_BODY = 3
 
 #: How many pieces are sent with one call; POSIX allows no fewer, Linux 1024.
 _PIECES = 16
@@ -97,6 +102,8 @@ class _NotBlocking:
         #: What was read, and up to where it was handled.
         self.data = b""
         self.at = 0
+        #: How much is read at once (bytes).
+        self._size = _CHUNK
         # One for the thread that reads and one for those that only look: such an object is for
         # one thread at a time.
         self._inbound = _poll_for(self.sock)
@@ -106,7 +113,7 @@ class _NotBlocking:
     # -- what the kinds differ in ------------------------------------------------------------
 
     def _receive(self, sock: Any) -> bytes:
-        data: bytes = sock.recv(_CHUNK)
+        data: bytes = sock.recv(self._size)
         return data
 
     def _send(self, sock: Any, data: Any) -> int:
@@ -169,6 +176,9 @@ class _NotBlocking:
                             f"a frame ends in {data[end]:#04x} instead of 0xce: what came is not "
                             "AMQP"
                         )
+                    if size > LARGE and kind == _BODY:
+                        # Put together with the others once; the connection copies one alone.
+                        return kind, channel, memoryview(data)[at + _HEADER : end]
                     return kind, channel, data[at + _HEADER : end]
                 missing = _HEADER + size + 1
             self.fill(deadline, missing)
@@ -195,6 +205,8 @@ class _NotBlocking:
         """
         sock = self._open_socket()
         rest = self.data[self.at :]
+        if missing > _CHUNK:
+            self._size = _LARGE_CHUNK
         data = self._read(sock, deadline)
         have = len(rest) + len(data)
         if have >= missing:
@@ -205,15 +217,20 @@ class _NotBlocking:
         parts = [rest, data]
         try:
             while have < missing:
-                parts.append(self._read(sock, deadline))
+                parts.append(self._read(sock, deadline, there=True))
                 have += len(parts[-1])
         finally:
             self.data = b"".join(parts)
             self.at = 0
 
-    def _read(self, sock: Any, deadline: float | None) -> bytes:
-        # Who waits has handled all that there was: to wait first saves a call in vain.
-        if not self._has_pending(sock) and (deadline is None or deadline > monotonic()):
+    def _read(self, sock: Any, deadline: float | None, *, there: bool = False) -> bytes:
+        # Who waits has handled all that there was: to wait first saves a call in vain.  In the
+        # middle of a large frame more is `there`, most of the time.
+        if (
+            not there
+            and not self._has_pending(sock)
+            and (deadline is None or deadline > monotonic())
+        ):
             self._wait(sock, None, deadline)
         while True:
             try:
@@ -232,6 +249,8 @@ class _NotBlocking:
                 f"{self.host}:{self.port} closed the connection",
             )
         self.last_read = monotonic()
+        # As much as comes: a larger buffer costs more where little does.
+        self._size = _LARGE_CHUNK if len(data) == self._size else _CHUNK
         return data
 
     def _has_pending(self, sock: Any) -> bool:
@@ -413,7 +432,7 @@ class SSLTransport(_NotBlocking, theirs.SSLTransport):  # type: ignore[misc]
     def _receive(self, sock: Any) -> bytes:
         with self._turn:
             try:
-                data: bytes = sock.recv(_CHUNK)
+                data: bytes = sock.recv(self._size)
             except ssl.SSLEOFError:
                 return b""
         return data
