@@ -163,6 +163,37 @@ def test_a05_one_deadline_is_for_all_that_a_publish_does(
         connection.collect(socket_timeout=0.2)
 
 
+# -- P6: queues that go -----------------------------------------------------------------------
+
+
+def test_a09_a_deleted_queue_is_declared_again_where_that_is_wanted(broker: Broker) -> None:
+    connection = broker.connect(consumer_cancelled="redeclare")
+    queue = Queue(broker.name(), Exchange(broker.name("x")), routing_key="k", max_length=5)
+    queue(connection.channel()).declare()
+    inbox = Inbox(connection, queue)
+    broker.seen_by(broker.connection, queue).delete()
+    drained(connection)
+    broker.send(queue.exchange, "m", key="k")
+    assert inbox.wait(1)[0].payload == "m"
+    assert inbox.messages[0].delivery_info["consumer_tag"]
+    # As it was declared: otherwise this is an error 406.
+    queue(broker.connection).declare()
+
+
+def test_a09_a_deleted_queue_is_waited_for_where_that_is_wanted(broker: Broker) -> None:
+    connection = broker.connect(consumer_cancelled="wait")
+    queue = broker.queue()
+    inbox = Inbox(connection, queue)
+    queue.delete()
+    began = time.monotonic()
+    while time.monotonic() - began < 1.2:
+        drained(connection)
+    queue.declare()
+    broker.send(queue, "m")
+    assert inbox.wait(1)[0].payload == "m"
+    assert connection.connected
+
+
 # -- P7: confirms -----------------------------------------------------------------------------
 
 

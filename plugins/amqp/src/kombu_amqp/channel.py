@@ -16,6 +16,7 @@ from kombu.transport.base import StdChannel
 from kombu.utils.deadlines import within
 
 from .calls import Calls
+from .cancelled import REDECLARE
 from .consumers import Declared
 from .consuming import Consuming
 from .delaying import requeue_later
@@ -255,7 +256,48 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             wait=None if nowait else spec.Queue.DeclareOk,
             returns_tuple=True,
         )
+        connection = self.connection
+        if connection is not None and connection.consumer_cancelled == REDECLARE and not passive:
+            connection.topology.declared(
+                queue if nowait else answer[0],
+                durable=durable,
+                exclusive=exclusive,
+                auto_delete=auto_delete,
+                arguments=arguments,
+            )
         return None if nowait else queue_declare_ok_t(*answer)
+
+    def queue_bind(
+        self,
+        queue: str,
+        exchange: str = "",
+        routing_key: str = "",
+        nowait: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        argsig: str = "BsssbF",
+    ) -> Any:
+        """Bind a queue to an exchange."""
+        done = super().queue_bind(queue, exchange, routing_key, nowait, arguments, argsig)
+        connection = self.connection
+        if connection is not None and connection.consumer_cancelled == REDECLARE:
+            connection.topology.bound(queue, exchange, routing_key, arguments)
+        return done
+
+    def queue_unbind(
+        self,
+        queue: str,
+        exchange: str,
+        routing_key: str = "",
+        nowait: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        argsig: str = "BsssF",
+    ) -> Any:
+        """Take a binding away."""
+        done = super().queue_unbind(queue, exchange, routing_key, nowait, arguments, argsig)
+        connection = self.connection
+        if connection is not None:
+            connection.topology.unbound(queue, exchange, routing_key)
+        return done
 
     # -- publishing --------------------------------------------------------------------------
 

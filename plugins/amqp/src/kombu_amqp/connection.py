@@ -22,6 +22,7 @@ from kombu.utils.deadlines import OPERATION_TIMEOUT, current, within
 
 from .arrived import Arrived
 from .calls import Calls
+from .cancelled import RAISE, Topology
 from .channel import Channel
 from .errors import (
     Blocked,
@@ -71,6 +72,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         confirm_publish: What `Channel.basic_publish` waits for: True until the broker has the
             message, ``"window"`` for room in the `window`, False for nothing.
         window: How much may be unconfirmed.
+        consumer_cancelled: What becomes of a consumer that the broker has cancelled.
         operation_timeout: Seconds that a call may take that has no deadline.
         **kwargs: Those of `amqp.Connection`.
     """
@@ -98,6 +100,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         client: Any = None,
         confirm_publish: bool | str = False,
         window: Window | None = None,
+        consumer_cancelled: str = RAISE,
         operation_timeout: float = OPERATION_TIMEOUT,
         **kwargs: Any,
     ) -> None:
@@ -105,6 +108,8 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         # Theirs is not set: it would give each channel another basic_publish.
         self.publish_mode = confirm_publish
         self.window = window or Window()
+        self.consumer_cancelled = consumer_cancelled
+        self.topology = Topology()
         #: What goes out again on the next connection.
         self.outbox = outbox_of(client)
         self.operation_timeout = operation_timeout
@@ -125,6 +130,8 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         #: What is for `drain_events` to hand out: messages, and functions without arguments.
         self.events: deque[Any] = deque()
         self.scanner = Scanner(self)
+        #: What `drain_events` is to do later: when (`time.monotonic`), and what.
+        self.later: list[tuple[float, Callable[[], Any]]] = []
         self._handled = 0
         #: Why the connection is lost, `None` while it is not.
         self.lost: BaseException | None = None
@@ -349,8 +356,11 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             deadline = None if timeout is None else monotonic() + timeout
             if current.deadline is not None:
                 deadline = current.deadline if deadline is None else min(deadline, current.deadline)
-            handled = self._handled
-            self._until(lambda: bool(events) or self._handled != handled, deadline)
+            if self.later:
+                self._wait_for_event_or_later(deadline)
+            else:
+                handled = self._handled
+                self._until(lambda: bool(events) or self._handled != handled, deadline)
         try:
             event = events.popleft()
         except IndexError:
@@ -359,6 +369,23 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             event.route.channel.hand_out(event)
         else:
             event()
+
+    def _wait_for_event_or_later(self, deadline: float | None) -> None:
+        """As `_until` something happens, and do what is due meanwhile."""
+        events = self.events
+        while self.later:
+            due = min(when for when, _ in self.later)
+            with contextlib.suppress(TimeoutError):
+                self._until(lambda: bool(events), due if deadline is None else min(due, deadline))
+                return
+            now = monotonic()
+            if deadline is not None and now >= deadline:
+                raise TimeoutError("timed out")
+            ready = [each for each in self.later if each[0] <= now]
+            self.later = [each for each in self.later if each[0] > now]
+            for _, action in ready:
+                action()
+        self._until(lambda: bool(events), deadline)
 
     def blocking_read(self, timeout: float | None = None) -> None:
         """As `drain_events`; kept because py-amqp has it."""

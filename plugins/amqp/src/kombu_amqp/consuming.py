@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from amqp import spec  # type: ignore[import-untyped]
 
+from .cancelled import RAISE, go_on
 from .consumers import Declared, Registry
 from .errors import ConsumerCancelled
 from .scanning import Route
@@ -128,8 +129,28 @@ class Consuming:
         tag = self._consumers.meant(wire_tag)
         return lambda: self._tell_cancelled(tag)
 
+    def has(self, tag: str) -> bool:
+        """Whether there is such a consumer."""
+        return self._consumers.queue_of(tag) is not None
+
+    def consume_again(self, consumer: Declared) -> None:
+        """Have a consumer receive that the broker had cancelled."""
+        self._channel.forget_routes()
+        self._consume_at_broker(consumer)
+
     def _tell_cancelled(self, tag: str) -> None:
         queue = self._consumers.queue_of(tag) or ""
+        channel = self._channel
+        connection = channel.connection
+        if (
+            connection is not None
+            and connection.consumer_cancelled != RAISE
+            and channel.cancel_callbacks.get(tag) is None
+        ):
+            for consumer in self._consumers.all():
+                if consumer.tag == tag:
+                    go_on(self, channel, consumer)
+            return
         callback = self.remove(tag)
         if callback is None:
             raise ConsumerCancelled(tag, queue)

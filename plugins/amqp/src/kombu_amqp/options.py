@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.transport.options import CommonOptions
 
+from .cancelled import POLICIES, RAISE
 from .window import WINDOW, Window
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class AmqpOptions(CommonOptions):
     confirm_window: int = Window.count
     confirm_window_bytes: int = Window.size
     confirm_window_age: float = Window.age
+    #: Of a consumer whose queue was deleted, and that has no ``on_cancel``: ``"raise"``
+    #: `ConsumerCancelled`; ``"redeclare"`` the queue, as this connection declared it, and go on;
+    #: ``"wait"`` until somebody has declared it, and go on.
+    consumer_cancelled: str = RAISE
     #: Seconds between heartbeats, 0 for none; it goes before that of the connection.
     heartbeat: float | None = None
     #: SASL mechanism; it goes before that of the connection.
@@ -76,6 +81,10 @@ class AmqpOptions(CommonOptions):
             raise ValueError(
                 f"confirm_publish is {self.confirm_publish!r}: wanted True, False or {WINDOW!r}"
             )
+        if self.consumer_cancelled not in POLICIES:
+            raise ValueError(
+                f"consumer_cancelled is {self.consumer_cancelled!r}: wanted one of {POLICIES}"
+            )
         for name in ("confirm_window", "confirm_window_bytes", "confirm_window_age"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: wanted more than 0")
@@ -95,6 +104,7 @@ _OURS = frozenset(
         "confirm_window_bytes",
         "confirm_window_age",
         "heartbeat",
+        "consumer_cancelled",
         "login_method",
         "manager_hostname",
         "manager_port",

@@ -120,6 +120,7 @@ class Transport(base.Transport):
             client=client,
             confirm_publish=options.confirm_publish,
             window=options.window,
+            consumer_cancelled=options.consumer_cancelled,
             operation_timeout=options.read_timeout or options.operation_timeout,
             **arguments,
         )
