@@ -13,6 +13,7 @@ from broker_double import BrokerDouble, delivery, frame, method
 
 from kombu import Connection, exceptions
 from kombu.testing.checks import returns_within
+from kombu.testing.kit import wait_until
 from kombu_amqp.arrived import Arrived
 from kombu_amqp.probing import forget_probes
 
@@ -95,7 +96,7 @@ def test_a_close_between_deliveries_is_told(double: BrokerDouble) -> None:
     )
     with pytest.raises(connection.recoverable_connection_errors, match="CONNECTION_FORCED"):
         drain(connection, got, 2)
-    assert (0, spec.Connection.CloseOk) in double.heard
+    wait_until(lambda: (0, spec.Connection.CloseOk) in double.heard, "it is answered")
 
 
 def test_a_close_is_told_by_the_next_publish(double: BrokerDouble) -> None:
@@ -126,9 +127,10 @@ def test_an_alarm_between_publishes_is_told(double: BrokerDouble) -> None:
 def test_flow_is_answered(double: BrokerDouble) -> None:
     connection = consuming(double, [])
     double.push(method(1, spec.Channel.Flow, "b", False))
+    time.sleep(0.1)
     with_events(connection)
     connection.channel(timeout=2)
-    assert (1, spec.Channel.FlowOk) in double.heard
+    wait_until(lambda: (1, spec.Channel.FlowOk) in double.heard, "it is answered")
     connection.close()
 
 

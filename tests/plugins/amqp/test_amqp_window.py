@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from kombu import Connection, Exchange, Queue, exceptions
 from kombu.testing.checks import returns_within
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.kit import Broker, wait_until
-from kombu_amqp.errors import MessageNacked, OutcomeUnknown
+from kombu_amqp.errors import EarlierRefused, MessageNacked, OutcomeUnknown
 from kombu_amqp.outbox import outbox_of
 
 if TYPE_CHECKING:
@@ -90,14 +91,19 @@ def test_a12_a_nack_that_nobody_heard_is_told_by_the_next_call(broker: Broker) -
     producer = connection.Producer()
     published = producer.publish("too many", routing_key=queue.name)
     time.sleep(0.2)
-    with pytest.raises(amqp.exceptions.MessageNacked):
-        producer.publish("never sent", routing_key=queue.name)
+    with pytest.raises(EarlierRefused, match="1 messages") as caught:
+        # A retry would hide it.
+        producer.publish("never sent", routing_key=queue.name, retry=True)
+    assert caught.value.refused == (published,)
+    assert published.body == b"too many"
     assert isinstance(published.error, exceptions.PublishRefused)
+    assert isinstance(caught.value, exceptions.PublishRefused)
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), exceptions.ChannelError)
     producer.publish("too many", routing_key=queue.name)
-    with pytest.raises(MessageNacked):
+    with pytest.raises(EarlierRefused):
         producer.flush(timeout=5)
     producer.publish("too many", routing_key=queue.name)
-    with pytest.raises(MessageNacked):
+    with pytest.raises(EarlierRefused):
         connection.close(timeout=5)
     assert not connection.connected
 
@@ -107,7 +113,7 @@ def test_a12_a_mandatory_message_waits_and_is_that_publishs_error(broker: Broker
     producer = connection.Producer()
     with pytest.raises(exceptions.UndeliverableError) as caught:
         producer.publish("m", routing_key="kit-nowhere", mandatory=True)
-    assert caught.value.returned.body == "m"
+    assert caught.value.returned.body == b"m"
 
 
 # -- bounds -----------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         if publisher.unsent:
             publisher.ready()
         if publisher.errors:
-            raise publisher.errors.popleft()
+            publisher.raise_errors()
         # It was told already; without consumers the next use opens the channel again.
         if not self.is_open and self._consuming.any:
             self._reopen(spec.Basic.Consume)

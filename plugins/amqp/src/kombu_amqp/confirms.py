@@ -208,9 +208,10 @@ class Confirms:
             self._bytes_settled += len(entry.body)
             if refused:
                 entry.publisher.refused(entry, MessageNacked(entry.exchange, entry.routing_key))
+            else:
+                # Whoever keeps the handle does not keep the body.
+                entry.body = b""
             entry.settled = True
-            # Whoever keeps the handle does not keep the body.
-            entry.body = b""
             if entry._callbacks is not None:  # noqa: SLF001  same module; most have none
                 entry.call_back()
 

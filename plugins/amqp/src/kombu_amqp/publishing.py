@@ -14,7 +14,7 @@ from kombu.utils.deadlines import within
 from .confirms import Confirms, Published
 from .delaying import HEADER, wait_first
 from .encoding import LARGE, as_message, content_of, frames, method_frame, pieces
-from .errors import MessageNacked, MessageReturned, OutcomeUnknown
+from .errors import EarlierRefused, MessageNacked, MessageReturned, OutcomeUnknown
 from .resending import send_again, send_one_by_one
 from .window import WINDOW
 
@@ -62,7 +62,7 @@ class Publisher:
         #: Windowed messages that went with the channel.
         self._left: list[Published] = []
         #: What went wrong with messages that nobody waited for: the next call raises it.
-        self.errors: deque[BaseException] = deque()
+        self.errors: deque[Published] = deque()
         #: The frames of ``basic.publish``, by exchange, routing key and whether it is mandatory.
         self._methods: dict[tuple[str, str, bool], bytes] = {}
         self._unlooked, self._look_at = 0, 0.0
@@ -91,7 +91,7 @@ class Publisher:
         if not windowed or self._unlooked >= _MESSAGES or now >= self._look_at:
             self._look(connection, now)
         if self.errors:
-            raise self.errors.popleft()
+            self.raise_errors()
         if connection.blocked is not None:
             connection.wait_unblocked(connection.deadline())
         if message.__class__ is Envelope:
@@ -107,7 +107,7 @@ class Publisher:
             if confirms is None or self.unsent:
                 confirms = self.ready()
                 if self.errors:
-                    raise self.errors.popleft()
+                    self.raise_errors()
             window = connection.window
             if len(confirms) >= window.count or confirms.size + len(body) > window.size:
                 self._make_room(connection, len(body))
@@ -163,7 +163,7 @@ class Publisher:
                 "not sent"
             ) from None
         if self.errors:
-            raise self.errors.popleft()
+            self.raise_errors()
 
     def _publish_mandatory(self, connection: Connection, entry: Published, deadline: float) -> None:
         if not self._one_mandatory.acquire(timeout=max(deadline - monotonic(), 0)):
@@ -186,7 +186,7 @@ class Publisher:
         connection = channel.live()
         self._look(connection, monotonic())
         if self.errors:
-            raise self.errors.popleft()
+            self.raise_errors()
         if connection.blocked is not None:
             connection.wait_unblocked(connection.deadline())
         counted = not self.in_transaction and bool(confirmed)
@@ -350,8 +350,8 @@ class Publisher:
                         raise _unknown(exc) from exc
                     return entry.publisher.wait_for(entry, None)
         if entry.error is not None:
-            if entry.error in self.errors:
-                self.errors.remove(entry.error)
+            if entry in self.errors:
+                self.errors.remove(entry)
             raise entry.error
         return None
 
@@ -381,7 +381,7 @@ class Publisher:
             raise _unknown(None)
         self._left.clear()
         if self.errors:
-            raise self.errors.popleft()
+            self.raise_errors()
 
     # -- what becomes of windowed messages ---------------------------------------------------
 
@@ -410,7 +410,23 @@ class Publisher:
         """The broker did not take a message."""
         entry.error = error
         if entry.windowed and not entry.watched:
-            self.errors.append(error)
+            self.errors.append(entry)
+
+    def raise_errors(self) -> None:
+        """Raise what went wrong with messages that nobody waited for.
+
+        Raises:
+            EarlierRefused: The broker did not take some; a retry of this call would not help them.
+            ChannelError: It closed the channel over one.
+        """
+        errors, self.errors = self.errors, deque()
+        refused = [entry for entry in errors if isinstance(entry.error, MessageNacked)]
+        for position, entry in enumerate(errors):
+            if entry.error is not None and entry not in refused:
+                self.errors.extend(each for n, each in enumerate(errors) if n != position)
+                raise entry.error
+        if refused:
+            raise EarlierRefused(refused) from refused[0].error
 
     def lost(self, error: BaseException, outbox: Outbox | None, *, culprit: bool = False) -> bool:
         """The channel or connection is lost; returns whether somebody waited for a confirm.
