@@ -88,7 +88,15 @@ class Publisher:
         # A close or an alarm that has come is told now, not with a later message; what is in the
         # window is safe until it is found.
         self._unlooked += 1
-        if not windowed or self._unlooked >= _MESSAGES or now >= self._look_at:
+        if windowed:
+            if self._unlooked >= _MESSAGES or now >= self._look_at:
+                self._look(connection, now)
+        elif confirmed and not self.in_transaction:
+            # It was read while the last confirm was waited for.
+            connection.glance_after_silence()
+            if channel.refusal is not None:
+                channel.raise_refusal()
+        else:
             self._look(connection, now)
         if self.errors:
             self.raise_errors()
@@ -248,7 +256,7 @@ class Publisher:
         with self._order:
             confirms = self.confirms
             if confirms is None and counted:
-                confirms = self.ready()
+                raise OutcomeUnknown("the broker closed the channel in the middle of a batch")
             if confirms is not None:
                 for entry in waiting:
                     confirms.published(entry)
@@ -260,17 +268,24 @@ class Publisher:
     def send(self, connection: Connection, entry: Published, mandatory: bool) -> None:
         """Send a message that is counted."""
         data, large = self._encoded(connection, entry, mandatory)
-        with self._order:
-            confirms = self.confirms if self.confirms is not None else self.ready()
-            confirms.published(entry)
-            if mandatory:
-                self._mandatory = entry
-            try:
-                (connection.send_pieces if large else connection.send_frames)(data)
-            except BaseException:
-                # Its publisher is told: it is not sent again.
-                self._withdraw(confirms, entry)
-                raise
+        while True:
+            if self.confirms is None:
+                # Not with the lock: whoever reads the answer may need it.
+                self.ready()
+            with self._order:
+                confirms = self.confirms
+                if confirms is None:
+                    continue
+                confirms.published(entry)
+                if mandatory:
+                    self._mandatory = entry
+                try:
+                    (connection.send_pieces if large else connection.send_frames)(data)
+                except BaseException:
+                    # Its publisher is told: it is not sent again.
+                    self._withdraw(confirms, entry)
+                    raise
+                return
 
     def _encoded(
         self, connection: Connection, entry: Published, mandatory: bool
@@ -390,9 +405,10 @@ class Publisher:
         channel = self._channel
         if self.confirms is None:
             channel.confirm_select()
-        if self.unsent:
+        with self._order:
             unsent, self.unsent = self.unsent, []
             one_by_one, self.one_by_one = self.one_by_one, False
+        if unsent:
             (send_one_by_one if one_by_one else send_again)(self, channel, unsent)
         confirms = self.confirms
         if confirms is None:
