@@ -126,6 +126,17 @@ def main() -> None:
         results = json.loads(RESULTS.read_text(encoding="utf-8"))
     else:
         results = run(options.rounds, options.case, options.part, options.seed)
+        if options.case and RESULTS.exists():
+            # The other cases stay as they were measured.
+            known = json.loads(RESULTS.read_text(encoding="utf-8"))
+            kept = [each for each in known["measurements"] if each["case"] not in options.case]
+            low, high = zip(known["load"], results["load"], strict=True)
+            results = {
+                **results,
+                "rounds": min(results["rounds"], known["rounds"]),
+                "load": [min(low), max(high)],
+                "measurements": [*kept, *results["measurements"]],
+            }
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     made = table(results)
     print(made)

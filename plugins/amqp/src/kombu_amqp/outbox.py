@@ -9,7 +9,6 @@ import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from kombu.exceptions import KombuError
 from kombu.log import get_logger
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def settle_all() -> None:
     for outbox in list(_all):
         try:
             outbox.client.flush(timeout=max(deadline - monotonic(), 0.0))
-        except (OSError, KombuError) as exc:
+        except Exception as exc:
             # In one line: the process has nothing to do with what failed.
             logger.warning("at the end of the process: %s", exc)
 
