@@ -49,8 +49,8 @@ __all__ = ("Connection",)
 #: How many events may wait for `Connection.drain_events` before no more are read by others.
 MOST_WAITING = 1_000
 _CONFIRMS = (spec.Basic.Ack, spec.Basic.Nack)
-#: How many events are handled at once by those who only look (publishers, heartbeats).
-AT_ONCE = 100
+#: How often the buffer is filled by those who only look (publishers, heartbeats).
+AT_ONCE = 16
 #: The frames that are sent to a broker without a limit of its own (bytes).
 _NO_LIMIT = 131_072
 #: Seconds after which it is worth a look whether the broker has given a message to somebody else.

@@ -343,6 +343,8 @@ class _NotBlocking:
         self, sock: Any, why: BaseException | None, deadline: float | None, *, writing: bool = False
     ) -> None:
         """Wait until the socket is ready again."""
+        # Such an object is for one thread at a time: that of the thread that reads.
+        inbound = None if writing else self._inbound
         left: float | None = None
         if deadline is not None:
             left = deadline - monotonic()
@@ -353,10 +355,10 @@ class _NotBlocking:
         elif isinstance(why, ssl.SSLWantWriteError):
             writing = True
         try:
-            if writing or self._inbound is None:
+            if writing or inbound is None:
                 ready = _ready(sock, writing=writing, seconds=left)
             else:
-                ready = self._inbound(None if left is None else math.ceil(left * 1000))
+                ready = inbound(None if left is None else math.ceil(left * 1000))
         except ValueError:
             # Closed by another thread.
             raise ConnectionAbortedError(errno.ECONNABORTED, "the connection was closed") from None
