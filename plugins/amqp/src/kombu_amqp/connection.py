@@ -457,8 +457,9 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         scanner = self.scanner
         try:
             while not scanner.scan(transport):
-                if scanner.missing or not transport.complete:
-                    transport.fill(deadline, scanner.missing)
+                missing = scanner.missing or transport.lacking()
+                if missing:
+                    transport.fill(deadline, missing)
                 elif self._on_inbound_frame(transport.read_frame(deadline)):
                     break
                 elif self._transport is not transport:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import amqp  # type: ignore[import-untyped]
 
 from .arrived import Arrived, head_of
-from .encoding import LARGE
 from .errors import FrameSyntaxError, UnexpectedFrame
 from .message import Message
 
@@ -30,6 +29,8 @@ _content = Struct(">BHIHHQ").unpack_from
 _long = Struct(">Q").unpack_from
 
 _DELIVER, _ACK = b"\x00\x3c\x00\x3c", b"\x00\x3c\x00\x50"
+#: The longest body (bytes) that is waited for in one piece; RabbitMQ's frames are not longer.
+_LONGEST = 131_072
 #: How many beginnings of frames, and exchanges with routing keys, are remembered.
 _MOST = 4_096
 
@@ -133,7 +134,7 @@ class Scanner:
                     need = 0
                     break
                 if length:
-                    if length > LARGE:
+                    if length > _LONGEST:
                         need = 0
                         break
                     need = body - at + length + 8

@@ -183,14 +183,15 @@ class _NotBlocking:
                 missing = _HEADER + size + 1
             self.fill(deadline, missing)
 
-    @property
-    def complete(self) -> bool:
-        """Whether the first frame of the buffer is there to its end, as far as it is sane."""
+    def lacking(self) -> int:
+        """How many bytes the buffer has to have for its first frame, 0 where they are there."""
         data, at = self.data, self.at
-        if len(data) - at < _HEADER:
-            return False
+        have = len(data) - at
+        if have < _HEADER:
+            return _HEADER
         size: int = _header(data, at)[2]
-        return size > _CHUNK or len(data) - at > _HEADER + size
+        # One that can't be is `read_frame`'s to refuse.
+        return 0 if size > self.longest_frame or have > _HEADER + size else _HEADER + size + 1
 
     def fill(self, deadline: float | None, missing: int = 0) -> None:
         """Read what is there, waiting for it.
