@@ -52,6 +52,7 @@ QUORUM = {"x-queue-type": "quorum"}
 # -- P2: hangs --------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(400)
 def test_a01_every_call_ends_in_time_while_the_broker_is_down() -> None:
     """The first one and the hundredth."""
     dead = Port()
