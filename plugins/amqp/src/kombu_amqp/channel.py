@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,15 @@ from amqp import spec
 from amqp.exceptions import ChannelError as TheirChannelError  # type: ignore[import-untyped]
 from amqp.protocol import queue_declare_ok_t  # type: ignore[import-untyped]
 
+from kombu.exceptions import KombuError
 from kombu.transport.base import StdChannel
 from kombu.utils.deadlines import within
 
 from .calls import Calls
+from .cancelled import REDECLARE
 from .consumers import Declared
 from .consuming import Consuming
+from .delaying import requeue_later
 from .errors import (
     ChannelError,
     NotImplementedByBroker,
@@ -28,10 +32,17 @@ from .message import Message
 from .publishing import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .arrived import Arrived
+    from .confirms import Published
+    from .outbox import Outbox
+    from .scanning import Route
 
 __all__ = ("Channel",)
 
+#: The frame of a ``basic.ack``.
+_ack = struct.Struct(">BHIHHQBB").pack
 #: RabbitMQ's own basic.nack, which py-amqp can only receive.
 _NACK = (60, 120)
 #: What may be sent on a channel that is not open (yet, or any more).
@@ -49,6 +60,7 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
     """
 
     Message = Message
+    takes_envelopes = True
 
     #: Theirs.
     events: Any
@@ -67,11 +79,14 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         self._begin_calls()
         #: Changes when messages that came before can't be answered any more.
         self.generation = 0
-        self._refused: Exception | None = None
+        #: Why the broker closed the channel, unless somebody was told.
+        self.refusal: Exception | None = None
         self._reopening = threading.RLock()
         self._limits: list[tuple[int, int, bool]] = []
         self._publisher = Publisher(self)
         self._consuming = Consuming(self)
+        # Kept beside the connection, which the channel forgets when it is lost.
+        self._outbox: Outbox | None = connection.outbox
         super().__init__(connection, channel_id, auto_decode, on_open)
 
     # -- the channel itself ------------------------------------------------------------------
@@ -84,9 +99,18 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
 
     def raise_refusal(self) -> None:
         """Raise why the broker closed the channel, unless somebody was told."""
-        refused, self._refused = self._refused, None
+        refused, self.refusal = self.refusal, None
         if refused is not None:
             raise refused
+
+    def forget_refusal(self) -> None:
+        """The one whom it concerns was told why the broker closed the channel."""
+        self.refusal = None
+
+    def opened(self) -> None:
+        """Open the channel again where the broker closed it."""
+        if not self.is_open and self.connection is not None:
+            self._reopen(spec.Basic.Publish)
 
     def _reopen(self, wanted: Any) -> None:
         self.raise_refusal()
@@ -104,33 +128,58 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             self._consuming.declare_again()
 
     def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
+        if not self.is_open:
+            # RabbitMQ says so with each tick of its clock until it has our answer: one is enough,
+            # and a second one would be of a channel that is not there.
+            return
         super().send_method(spec.Channel.CloseOk)
         self.is_open = False
         self.generation += 1
         self._consuming.forget_deliveries()
-        error = for_code(reply_code, reply_text, (class_id, method_id), TheirChannelError)
-        told = self.fail_calls(error)
+        method = (class_id, method_id)
+        error = for_code(reply_code, reply_text, method, TheirChannelError)
+        # Those in the window go out again with the next use; which one it was turns out then.
+        culprit = method == spec.Basic.Publish
+        told = self._publisher.lost(error, None, culprit=culprit)
+        told = super().fail_calls(error) or told or (culprit and bool(self._publisher.unsent))
         if not told:
-            self._refused = error
-        if not told or self._consuming.any:
+            self.refusal = error
+        if not told or self._consuming.any or self._publisher.unsent:
             self.live().events.append(self._tell_refusal)
 
     def _tell_refusal(self) -> None:
         """Called by `Connection.drain_events`."""
         self.raise_refusal()
+        if self.connection is None:
+            return
+        publisher = self._publisher
+        if publisher.unsent:
+            publisher.ready()
+        if publisher.errors:
+            publisher.raise_errors()
         # It was told already; without consumers the next use opens the channel again.
-        if self.connection is not None and not self.is_open and self._consuming.any:
+        if not self.is_open and self._consuming.any:
             self._reopen(spec.Basic.Consume)
 
     def fail_calls(self, error: BaseException) -> bool:
         """No answers and no confirms will come; returns whether somebody was told."""
-        told = self._publisher.lost(error)
+        told = self._publisher.lost(error, self.outbox)
         return super().fail_calls(error) or told
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """Where windowed messages go that are not confirmed when the channel ends."""
+        return self._outbox
 
     def collect(self) -> None:
         """Let go of the channel without talking to the broker."""
+        connection = self.connection
+        if connection is None or connection.lost is None:
+            error = RecoverableConnectionError("the channel was closed")
+        else:
+            error = connection.gone()
         super().collect()
-        self._publisher.lost(RecoverableConnectionError("the channel was closed"))
+        self._publisher.lost(error, self.outbox)
         self._consuming.clear()
 
     def forked(self) -> None:
@@ -156,6 +205,15 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         if not self.is_open:
             self.collect()
             return
+        unconfirmed: BaseException | None = None
+        try:
+            self._publisher.flush()
+        except (OSError, KombuError) as exc:
+            # Told when the channel is closed: what is not confirmed goes out on the next one.
+            unconfirmed = exc
+        if self.connection is None or not self.is_open:
+            self.collect()
+            raise unconfirmed or connection.gone()
         self.is_closing = True
         self._consuming.forget_deliveries()
         try:
@@ -169,6 +227,8 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             # Its number stays taken: the answer may still come.
             self.connection = None
             raise
+        if unconfirmed is not None:
+            raise unconfirmed
 
     @property
     def closed(self) -> bool:
@@ -196,7 +256,48 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             wait=None if nowait else spec.Queue.DeclareOk,
             returns_tuple=True,
         )
+        connection = self.connection
+        if connection is not None and connection.consumer_cancelled == REDECLARE and not passive:
+            connection.topology.declared(
+                queue if nowait else answer[0],
+                durable=durable,
+                exclusive=exclusive,
+                auto_delete=auto_delete,
+                arguments=arguments,
+            )
         return None if nowait else queue_declare_ok_t(*answer)
+
+    def queue_bind(
+        self,
+        queue: str,
+        exchange: str = "",
+        routing_key: str = "",
+        nowait: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        argsig: str = "BsssbF",
+    ) -> Any:
+        """Bind a queue to an exchange."""
+        done = super().queue_bind(queue, exchange, routing_key, nowait, arguments, argsig)
+        connection = self.connection
+        if connection is not None and connection.consumer_cancelled == REDECLARE:
+            connection.topology.bound(queue, exchange, routing_key, arguments)
+        return done
+
+    def queue_unbind(
+        self,
+        queue: str,
+        exchange: str,
+        routing_key: str = "",
+        nowait: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        argsig: str = "BsssF",
+    ) -> Any:
+        """Take a binding away."""
+        done = super().queue_unbind(queue, exchange, routing_key, nowait, arguments, argsig)
+        connection = self.connection
+        if connection is not None:
+            connection.topology.unbound(queue, exchange, routing_key)
+        return done
 
     # -- publishing --------------------------------------------------------------------------
 
@@ -234,12 +335,14 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         timeout: float | None = None,
         confirm_timeout: float | None = None,
         argsig: str = "Bssbb",
-    ) -> None:
+    ) -> Published | None:
         """Publish a message.
 
+        Returns what tells when the broker has it, `None` where it is not asked to say so.
+
         Args:
-            msg: The message, as `prepare_message` makes it; a header ``x-delay`` has it wait so
-                many milliseconds.
+            msg: The message: an `Envelope`, or what `prepare_message` makes; a header ``x-delay``
+                has it wait so many milliseconds.
             exchange: Name of the exchange.
             routing_key: Its routing key.
             mandatory: It is an error (or for ``events["basic_return"]``) where it fits no queue.
@@ -253,16 +356,54 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             Blocked: The broker takes no messages; nothing was sent.
             TimeoutError: It was not confirmed in time: the broker may have it or not.
             OutcomeUnknown: The connection was lost meanwhile: the broker may have it or not.
+
+        With ``confirm_publish="window"`` an error may be about an earlier message of the channel;
+        this one was not sent then.
+        """
+        connection = self.connection
+        mode = self.live().publish_mode if connection is None else connection.publish_mode
+        if timeout is None:
+            return self._publisher.publish(
+                msg, exchange, routing_key, mandatory, mode, confirm_timeout
+            )
+        with within(timeout):
+            return self._publisher.publish(
+                msg, exchange, routing_key, mandatory, mode, confirm_timeout
+            )
+
+    def basic_publish_batch(
+        self, messages: Sequence[Any], *, timeout: float | None = None
+    ) -> list[tuple[int, Exception]]:
+        """Publish envelopes, many with one write, and wait until the broker has all of them.
+
+        Without confirms it is only sent.
+
+        Returns the positions of those that it refused, and why.
+
+        Raises:
+            OutcomeUnknown: The connection was lost: the broker may have them or not.
         """
         with within(timeout):
-            self._publisher.publish(
-                msg,
-                exchange,
-                routing_key,
-                mandatory=mandatory,
-                confirmed=self.live().confirm_publish,
-                confirm_timeout=confirm_timeout,
-            )
+            return self._publisher.batch(messages, self.live().publish_mode)
+
+    def flush(self, *, timeout: float | None = None) -> None:
+        """Wait until the broker has all that was published on the channel with a window.
+
+        Args:
+            timeout: Seconds; `None`: the ``operation_timeout``, or what is left of the caller's.
+
+        Raises:
+            MessageNacked, ChannelError: It refused one, and nobody was told.
+            TimeoutError: It did not confirm them in time.
+            OutcomeUnknown: The connection was lost; they are sent again on the next channel of the
+                `kombu.Connection`, whose own ``flush`` opens one.
+        """
+        with within(timeout):
+            self._publisher.flush()
+
+    def resume(self, entries: list[Published]) -> None:
+        """Send again, before anything else, what a lost connection had not confirmed."""
+        self._publisher.resume(entries)
 
     def basic_publish_confirm(
         self,
@@ -274,16 +415,11 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         timeout: float | None = None,
         confirm_timeout: float | None = None,
         argsig: str = "Bssbb",
-    ) -> None:
+    ) -> Published | None:
         """Publish a message and wait for its confirm, whatever the connection says."""
         with within(timeout):
-            self._publisher.publish(
-                msg,
-                exchange,
-                routing_key,
-                mandatory=mandatory,
-                confirmed=True,
-                confirm_timeout=confirm_timeout,
+            return self._publisher.publish(
+                msg, exchange, routing_key, mandatory, True, confirm_timeout
             )
 
     def confirm_select(self, nowait: bool = False) -> Any:
@@ -452,6 +588,38 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         }
         self._later(self._consuming.delivered(consumer_tag, delivery_tag, msg))
 
+    def delivered(self, wire_tag: str, delivery_tag: int, message: Any) -> Any:
+        """A message came; returns what `Connection.drain_events` is to do."""
+        return self._consuming.delivered(wire_tag, delivery_tag, message)
+
+    def delivery_route(self, wire_tag: str, length: int) -> Route | None:
+        """What deliveries with such a tag mean; see `Consuming.route`."""
+        return self._consuming.route(wire_tag, length) if self.is_open else None
+
+    def confirm_route(self) -> Any:
+        """What has a ``settle(number, multiple)`` for confirms of the broker, if anything."""
+        if not self.is_open or self._publisher.confirms is None or self.events.get("basic_ack"):
+            return None
+        return self
+
+    def settle(self, number: int, multiple: bool) -> None:
+        """The broker has a message, or all up to it."""
+        confirms = self._publisher.confirms
+        if confirms is not None:
+            confirms.settle(number, multiple, False)
+        if self.events.get("basic_ack"):
+            super()._on_basic_ack(number, multiple)
+
+    def hand_out(self, message: Arrived) -> None:
+        """Give a message to its consumer; called by `Connection.drain_events`."""
+        self._consuming.hand_out(message)
+
+    def forget_routes(self) -> None:
+        """Consumers or confirms are not what they were."""
+        connection = self.connection
+        if connection is not None:
+            connection.scanner.forget()
+
     def _later(self, event: Callable[[], Any] | None) -> None:
         """Have `Connection.drain_events` do something."""
         connection = self.connection
@@ -462,6 +630,18 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False, argsig: str = "Lb") -> None:
         """Acknowledge a message, or (`multiple`) all up to it that were handed out."""
+        connection = self.connection
+        if connection is not None:
+            connection.glance_after_silence()
+        if not multiple and self.is_open and connection is not None:
+            try:
+                frame = _ack(1, self.channel_id, 13, 60, 80, delivery_tag, 0, 0xCE)
+            except struct.error:
+                pass  # no number of the broker's: py-amqp says what is wrong with it
+            else:
+                self._consuming.discard(delivery_tag)
+                connection.send_frames(frame)
+                return
         for tag, all_before in self._consuming.answered(delivery_tag, multiple):
             self.send_method(spec.Basic.Ack, argsig, (tag, all_before))
 
@@ -479,7 +659,7 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
 
     def requeue_later(self, raw: Any, queue: str | None, delay: float) -> None:
         """Have a copy of a message come back to its queue later, and acknowledge the message."""
-        self._publisher.requeue_later(raw, queue, delay)
+        requeue_later(self, raw, queue, delay)
 
     def basic_recover(self, requeue: bool = False) -> Any:
         """Have all messages that were not answered given out again.
@@ -518,10 +698,14 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         Args:
             prefetch_size: Bound of bytes, which RabbitMQ does not know: 0.
             prefetch_count: How many; 0 for any number.
-            a_global: For all consumers of the channel together, where the broker can; otherwise
-                for each one, those that are running included.  What those held before the change
-                does not count.
+            a_global: For all consumers of the channel together, where the broker can, which is
+                tried once (`kombu_amqp.probing`).  Otherwise for each one, those that are running
+                included: what those held before the change does not count.
         """
+        connection = self.connection
+        if a_global and connection is not None and not connection.takes_global_limits():
+            # RabbitMQ 4 closes the connection over it: a limit for each consumer is what it has.
+            a_global = False
         limits = (prefetch_size, prefetch_count, bool(a_global))
         self.send_method(spec.Basic.Qos, argsig, limits, wait=spec.Basic.QosOk)
         before = [each for each in self._limits if each[2] == limits[2]] or [(0, 0, False)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
 from collections import deque
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import amqp  # type: ignore[import-untyped]
 from amqp import spec
@@ -19,7 +20,9 @@ from amqp.method_framing import frame_handler, frame_writer  # type: ignore[impo
 from kombu.exceptions import KombuError
 from kombu.utils.deadlines import OPERATION_TIMEOUT, current, within
 
+from .arrived import Arrived
 from .calls import Calls
+from .cancelled import RAISE, Topology
 from .channel import Channel
 from .errors import (
     Blocked,
@@ -28,12 +31,16 @@ from .errors import (
     both,
     for_code,
 )
+from .outbox import outbox_of
+from .probing import takes_global_limits
 from .pulse import beat, pulse
 from .reading import Turns
+from .scanning import Scanner
 from .sockets import open_transport
+from .window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kombu.transport.base import Implements
 
@@ -41,8 +48,13 @@ __all__ = ("Connection",)
 
 #: How many events may wait for `Connection.drain_events` before no more are read by others.
 MOST_WAITING = 1_000
-#: How many events are handled at once by those who only look (publishers, heartbeats).
-AT_ONCE = 100
+_CONFIRMS = (spec.Basic.Ack, spec.Basic.Nack)
+#: How often the buffer is filled by those who only look (publishers, heartbeats).
+AT_ONCE = 16
+#: The frames that are sent to a broker without a limit of its own (bytes).
+_NO_LIMIT = 131_072
+#: Seconds after which it is worth a look whether the broker has given a message to somebody else.
+_SILENCE = 0.1
 #: Seconds that a heartbeat may take to be sent.
 _BEAT = 1.0
 
@@ -57,7 +69,10 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
     Args:
         *args: Those of `amqp.Connection`.
         client: The `kombu.Connection` that this one is for.
-        confirm_publish: Whether `Channel.basic_publish` waits until the broker has the message.
+        confirm_publish: What `Channel.basic_publish` waits for: True until the broker has the
+            message, ``"window"`` for room in the `window`, False for nothing.
+        window: How much may be unconfirmed.
+        consumer_cancelled: What becomes of a consumer that the broker has cancelled.
         operation_timeout: Seconds that a call may take that has no deadline.
         **kwargs: Those of `amqp.Connection`.
     """
@@ -83,19 +98,27 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self,
         *args: Any,
         client: Any = None,
-        confirm_publish: bool = False,
+        confirm_publish: bool | str = False,
+        window: Window | None = None,
+        consumer_cancelled: str = RAISE,
         operation_timeout: float = OPERATION_TIMEOUT,
         **kwargs: Any,
     ) -> None:
         self.client = client
+        # Theirs is not set: it would give each channel another basic_publish.
+        self.publish_mode = confirm_publish
+        self.window = window or Window()
+        self.consumer_cancelled = consumer_cancelled
+        self.topology = Topology()
+        #: What goes out again on the next connection.
+        self.outbox = outbox_of(client)
         self.operation_timeout = operation_timeout
+        self._arguments = (args, dict(kwargs))
         self._wanted = (kwargs.get("channel_max"), kwargs.get("frame_max"))
         self._begin()
         kwargs.setdefault("frame_handler", frame_handler)
         kwargs.setdefault("frame_writer", frame_writer)
         super().__init__(*args, **kwargs)
-        # Not theirs: it would give each channel another basic_publish.
-        self.confirm_publish = confirm_publish
 
     def _begin(self) -> None:
         self._begin_calls()
@@ -104,8 +127,11 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self._writing = threading.Lock()
         #: One new channel after the other: py-amqp looks for a number, then takes it.
         self._numbering = threading.Lock()
-        #: What is for `drain_events` to hand out: functions without arguments.
-        self.events: deque[Callable[[], Any]] = deque()
+        #: What is for `drain_events` to hand out: messages, and functions without arguments.
+        self.events: deque[Any] = deque()
+        self.scanner = Scanner(self)
+        #: What `drain_events` is to do later: when (`time.monotonic`), and what.
+        self.later: list[tuple[float, Callable[[], Any]]] = []
         self._handled = 0
         #: Why the connection is lost, `None` while it is not.
         self.lost: BaseException | None = None
@@ -237,6 +263,60 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self.lose(error)
         raise self.gone() from error
 
+    def send_frames(self, data: bytes) -> None:
+        """Send frames that are made already.
+
+        Raises:
+            RecoverableConnectionError: The connection is lost.
+        """
+        with self._writing:
+            transport = self._transport
+            if transport is None:
+                raise self.gone()
+            try:
+                transport.write(data)
+            except BaseException as exc:
+                error = exc
+            else:
+                self.bytes_sent += 1
+                return
+        self._not_sent(error)
+
+    def send_pieces(self, pieces: Sequence[Any]) -> None:
+        """Send frames that are made already and not put together."""
+        with self._writing:
+            transport = self._transport
+            if transport is None:
+                raise self.gone()
+            try:
+                transport.write_pieces(pieces)
+            except BaseException as exc:
+                error = exc
+            else:
+                self.bytes_sent += 1
+                return
+        self._not_sent(error)
+
+    def _not_sent(self, error: BaseException) -> NoReturn:
+        # Whatever it was, part of a frame may be sent: nobody could go on from there.
+        self.lose(error)
+        if isinstance(error, OSError):
+            raise self.gone() from error
+        raise error
+
+    def takes_global_limits(self) -> bool:
+        """Whether the broker knows a prefetch limit of a whole channel; it is asked once."""
+        args, kwargs = self._arguments
+        return takes_global_limits(
+            (self.host, self.virtual_host),
+            lambda: type(self)(*args, operation_timeout=self.operation_timeout, **kwargs),
+        )
+
+    @property
+    def longest_body(self) -> int:
+        """The most bytes that a body frame may carry."""
+        return (self.frame_max or _NO_LIMIT) - 8
+
     def deadline(self, timeout: float | None = None) -> float:
         """By when a call has to end that begins now: as its caller says, if they do."""
         own = monotonic() + (self.operation_timeout if timeout is None else timeout)
@@ -276,13 +356,36 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             deadline = None if timeout is None else monotonic() + timeout
             if current.deadline is not None:
                 deadline = current.deadline if deadline is None else min(deadline, current.deadline)
-            handled = self._handled
-            self._until(lambda: bool(events) or self._handled != handled, deadline)
+            if self.later:
+                self._wait_for_event_or_later(deadline)
+            else:
+                handled = self._handled
+                self._until(lambda: bool(events) or self._handled != handled, deadline)
         try:
             event = events.popleft()
         except IndexError:
             return  # it was nothing for consumers, or another thread was quicker
-        event()
+        if event.__class__ is Arrived:
+            event.route.channel.hand_out(event)
+        else:
+            event()
+
+    def _wait_for_event_or_later(self, deadline: float | None) -> None:
+        """As `_until` something happens, and do what is due meanwhile."""
+        events = self.events
+        while self.later:
+            due = min(when for when, _ in self.later)
+            with contextlib.suppress(TimeoutError):
+                self._until(lambda: bool(events), due if deadline is None else min(due, deadline))
+                return
+            now = monotonic()
+            if deadline is not None and now >= deadline:
+                raise TimeoutError("timed out")
+            ready = [each for each in self.later if each[0] <= now]
+            self.later = [each for each in self.later if each[0] > now]
+            for _, action in ready:
+                action()
+        self._until(lambda: bool(events), deadline)
 
     def blocking_read(self, timeout: float | None = None) -> None:
         """As `drain_events`; kept because py-amqp has it."""
@@ -315,6 +418,28 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             if self.events:
                 self._tell_waiting()
 
+    def glance(self) -> None:
+        """As `look`; costs next to nothing where nothing has come.
+
+        Raises:
+            ConnectionError: The connection is lost.
+        """
+        transport = self._transport
+        if transport is None:
+            raise self.gone()
+        if transport.buffered or transport.readable:
+            self.look()
+
+    def glance_after_silence(self) -> None:
+        """As `glance`, where nobody has read for a while: for those who took long over a message.
+
+        Raises:
+            ConnectionError: The connection is lost.
+        """
+        transport = self._transport
+        if transport is not None and monotonic() - transport.last_read > _SILENCE:
+            self.glance()
+
     def _tell_waiting(self) -> None:
         if self.on_waiting is not None:
             self.on_waiting()
@@ -329,10 +454,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         transport = self._transport
         if transport is None:
             raise self.gone()
-        handle = self._on_inbound_frame
+        scanner = self.scanner
         try:
-            while not handle(transport.read_frame(deadline)):
-                pass
+            while not scanner.scan(transport):
+                missing = scanner.missing or transport.lacking()
+                if missing:
+                    transport.fill(deadline, missing)
+                elif self._on_inbound_frame(transport.read_frame(deadline)):
+                    break
+                elif self._transport is not transport:
+                    raise self.gone()
         except TimeoutError:
             raise
         except Exception as exc:
@@ -344,12 +475,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 error = FrameSyntaxError(f"what {self.host} sent can't be read: {exc!r}")
             self.lose(error)
             raise error from exc
-        self._handled += 1
 
     def on_inbound_method(
         self, channel_id: int, method_sig: tuple[int, int], payload: Any, content: Any
     ) -> None:
         """Handle a method; called by the thread that reads."""
+        if method_sig not in _CONFIRMS:
+            # Those who wait for an event do not wait for a confirm of another call.
+            self._handled += 1
+        if content is not None and content.body.__class__ is memoryview:
+            content.body = bytes(content.body)
         channels = self.channels
         channel = None if channels is None else channels.get(channel_id)
         # A channel that is closed meanwhile: nobody is left to tell.
@@ -434,7 +569,16 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         method_sig: tuple[int, int] = (0, 0),
         argsig: str = "BsBB",
     ) -> None:
-        """Close the connection, or leave it where the broker does not answer in time."""
+        """Close the connection, or leave it where the broker does not answer in time.
+
+        What is not confirmed by then is for the next connection of the same `kombu.Connection`.
+        """
+        if self._transport is None:
+            return
+        # Half of the time: the other half is for the goodbye.
+        half = max(self.deadline() - monotonic(), 0.0) / 2
+        with contextlib.suppress(OSError, KombuError), within(half):
+            self.flush()
         if self._transport is None:
             return
         self.is_closing = True
@@ -448,6 +592,23 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         finally:
             self.is_closing = False
             self.collect()
+
+    def flush(self) -> None:
+        """Wait until the broker has all that was published with a window.
+
+        Raises:
+            OSError, ConnectionError, ChannelError: As of `Channel.flush`, after all channels.
+        """
+        failed: BaseException | None = None
+        for channel in list((self.channels or {}).values()):
+            if channel is self:
+                continue
+            try:
+                channel.flush()
+            except (OSError, KombuError) as exc:
+                failed = failed or exc
+        if failed is not None:
+            raise failed
 
     def forked(self) -> None:
         """In the child of a fork: the connection stays the parent's, who goes on with it."""

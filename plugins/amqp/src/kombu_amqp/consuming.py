@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from amqp import spec  # type: ignore[import-untyped]
 
+from .cancelled import RAISE, go_on
 from .consumers import Declared, Registry
 from .errors import ConsumerCancelled
+from .scanning import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .arrived import Arrived
     from .channel import Channel
 
 __all__ = ("Consuming",)
@@ -42,6 +45,7 @@ class Consuming:
     def add(self, consumer: Declared, callback: Any, on_cancel: Any) -> None:
         """Note a consumer."""
         channel, tag = self._channel, consumer.tag
+        channel.forget_routes()
         self._consumers.add(consumer)
         channel.callbacks[tag] = callback
         if on_cancel is not None:
@@ -52,6 +56,7 @@ class Consuming:
     def remove(self, tag: str) -> Any:
         """Forget a consumer; returns what to call where the broker has cancelled it."""
         channel = self._channel
+        channel.forget_routes()
         self._consumers.remove(tag)
         channel.no_ack_consumers.discard(tag)
         channel.callbacks.pop(tag, None)
@@ -124,8 +129,28 @@ class Consuming:
         tag = self._consumers.meant(wire_tag)
         return lambda: self._tell_cancelled(tag)
 
+    def has(self, tag: str) -> bool:
+        """Whether there is such a consumer."""
+        return self._consumers.queue_of(tag) is not None
+
+    def consume_again(self, consumer: Declared) -> None:
+        """Have a consumer receive that the broker had cancelled."""
+        self._channel.forget_routes()
+        self._consume_at_broker(consumer)
+
     def _tell_cancelled(self, tag: str) -> None:
         queue = self._consumers.queue_of(tag) or ""
+        channel = self._channel
+        connection = channel.connection
+        if (
+            connection is not None
+            and connection.consumer_cancelled != RAISE
+            and channel.cancel_callbacks.get(tag) is None
+        ):
+            for consumer in self._consumers.all():
+                if consumer.tag == tag:
+                    go_on(self, channel, consumer)
+            return
         callback = self.remove(tag)
         if callback is None:
             raise ConsumerCancelled(tag, queue)
@@ -143,6 +168,41 @@ class Consuming:
         self._waiting[delivery_tag] = tag
         generation = channel.generation
         return lambda: self._deliver(delivery_tag, message, generation)
+
+    def route(self, wire_tag: str, length: int) -> Route | None:
+        """What deliveries with a tag of the broker mean; `None` where that is not known yet.
+
+        Args:
+            wire_tag: The consumer, as the broker knows it.
+            length: Of the method frame, with its ends (bytes).
+        """
+        channel = self._channel
+        tag = self._consumers.meant(wire_tag)
+        callback = channel.callbacks.get(tag)
+        if callback is None:
+            return None
+        no_ack = tag in channel.no_ack_consumers
+        queue = self._consumers.queue_of(tag)
+        return Route(channel, length, tag, queue, no_ack, callback, self._waiting)
+
+    def hand_out(self, message: Arrived) -> None:
+        """Give a message to its consumer; called by `Connection.drain_events`."""
+        route = message.route
+        if route.no_ack:
+            # Gone from the queue already: it is for the callback, whatever happens meanwhile.
+            route.callback(message)
+            return
+        channel, delivery_tag = self._channel, message.delivery_tag
+        if message._generation != channel.generation or channel.connection is None:  # noqa: SLF001
+            return  # the channel was closed: the broker gives it out again
+        if self._waiting.pop(delivery_tag, None) is None:
+            return  # its consumer was cancelled: it went back
+        callback = channel.callbacks.get(route.tag)
+        if callback is None:
+            channel.basic_reject(delivery_tag, requeue=True)
+        else:
+            self._unanswered.add(delivery_tag)
+            callback(message)
 
     def _deliver(self, delivery_tag: int, message: Any, generation: int) -> None:
         channel = self._channel
@@ -188,8 +248,13 @@ class Consuming:
         # Some that came before were not handed out yet: nobody has answered those.
         return [(tag, False) for tag in tags]
 
+    def discard(self, delivery_tag: int) -> None:
+        """Note the answer to one message."""
+        self._unanswered.discard(delivery_tag)
+
     def forget_deliveries(self) -> None:
         """Nothing that came can be answered any more."""
+        self._channel.forget_routes()
         self._waiting.clear()
         self._unanswered.clear()
 

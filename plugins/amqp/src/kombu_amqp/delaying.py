@@ -8,10 +8,23 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import amqp  # type: ignore[import-untyped]
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("HEADER", "PREFIX", "Waiting", "take_delay", "waiting_queue", "without_waits")
+    from .channel import Channel
+
+__all__ = (
+    "HEADER",
+    "PREFIX",
+    "Waiting",
+    "requeue_later",
+    "take_delay",
+    "wait_first",
+    "waiting_queue",
+    "without_waits",
+)
 
 #: The header that says for how long a message is to wait, in milliseconds.
 HEADER = "x-delay"
@@ -81,3 +94,48 @@ def without_waits(headers: Mapping[str, Any]) -> dict[str, Any]:
         else:
             kept = {name: value for name, value in kept.items() if name not in _DEATHS}
     return kept
+
+
+def wait_first(
+    channel: Channel, message: Any, exchange: str, routing_key: str
+) -> tuple[Any, str, str]:
+    """Have a message (of py-amqp) wait before it goes its way; returns it, and where it goes first.
+
+    Raises:
+        ValueError: The delay is longer than a queue can keep a message.
+    """
+    headers = dict(message.properties["application_headers"])
+    delay = take_delay(headers)
+    # It would leave its waiting queue by its expiration, too early.
+    properties = {n: v for n, v in message.properties.items() if n != "expiration" or not delay}
+    # A copy: who publishes it again, because the connection was lost, means the same.
+    message = amqp.Message(message.body, **{**properties, "application_headers": headers})
+    if not delay:
+        return message, exchange, routing_key
+    queue = waiting_queue(delay, exchange, routing_key)
+    channel.queue_declare(queue.name, durable=True, auto_delete=False, arguments=queue.arguments)
+    return message, "", queue.name
+
+
+def requeue_later(channel: Channel, raw: Any, queue: str | None, delay: float) -> None:
+    """Have a copy of a message come back to its queue later, and acknowledge the message.
+
+    Args:
+        channel: The one that it came by.
+        raw: py-amqp's message.
+        queue: Its queue.
+        delay: In seconds.
+
+    Raises:
+        ValueError: Its queue is not known.
+    """
+    if queue is None:
+        raise ValueError(
+            "requeue with a delay: the queue that the message came from is not known, because its "
+            "consumer was cancelled"
+        )
+    headers = without_waits(raw.properties.get("application_headers") or {})
+    headers[HEADER] = max(int(delay * 1000), 1)
+    copy = amqp.Message(raw.body, **{**raw.properties, "application_headers": headers})
+    channel.basic_publish_confirm(copy, "", queue)
+    channel.basic_ack(raw.delivery_info["delivery_tag"])

@@ -14,6 +14,8 @@ import select
 import socket
 import ssl
 import threading
+from collections import deque
+from itertools import islice
 from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -22,20 +24,28 @@ from amqp import transport as theirs  # type: ignore[import-untyped]
 
 from kombu.utils.deadlines import GRACE, OPERATION_TIMEOUT, current
 
+from .encoding import LARGE
 from .errors import FrameError, UnexpectedFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ("Frame", "SSLTransport", "TCPTransport", "open_transport")
 
 #: Type, channel and payload.
-Frame = tuple[int, int, bytes]
+Frame = tuple[int, int, bytes | memoryview]
 
 _header = Struct(">BHI").unpack_from
 _HEADER, _END = 7, 0xCE
 #: How much is read at once (bytes).  A larger buffer would be mapped and unmapped for each read.
 _CHUNK = 65536
+#: How much is, where that was not enough.
+_LARGE_CHUNK = 262_144
+#: The type of a frame with a part of a body.
+_BODY = 3
+
+#: How many pieces are sent with one call; POSIX allows no fewer, Linux 1024.
+_PIECES = 16
 
 #: What says that there is nothing to read, or no room to write, for now.
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -55,6 +65,15 @@ def _ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
     poll.register(sock, select.POLLOUT if writing else select.POLLIN)
     # Rounded up: half a millisecond would be none, and the caller would turn in circles.
     return bool(poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
+
+
+def _poll_for(sock: Any) -> Callable[[int | None], Any] | None:
+    """What waits until a socket can be read, milliseconds; `None` where there is no ``poll``."""
+    if not hasattr(select, "poll"):
+        return None
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return poll.poll
 
 
 class _NotBlocking:
@@ -80,16 +99,24 @@ class _NotBlocking:
 
     def _prepare(self) -> None:
         self.sock.settimeout(0)
-        self._buffer = bytearray()
+        #: What was read, and up to where it was handled.
+        self.data = b""
+        self.at = 0
+        #: How much is read at once (bytes).
+        self._size = _CHUNK
+        # One for the thread that reads and one for those that only look: such an object is for
+        # one thread at a time.
+        self._inbound = _poll_for(self.sock)
+        self._glance = _poll_for(self.sock)
         self.last_read = self.last_write = monotonic()
 
     # -- what the kinds differ in ------------------------------------------------------------
 
     def _receive(self, sock: Any) -> bytes:
-        data: bytes = sock.recv(_CHUNK)
+        data: bytes = sock.recv(self._size)
         return data
 
-    def _send(self, sock: Any, data: memoryview) -> int:
+    def _send(self, sock: Any, data: Any) -> int:
         sent: int = sock.send(data)
         return sent
 
@@ -131,29 +158,81 @@ class _NotBlocking:
             TimeoutError: It did not come in time.
             OSError: The connection is lost.
         """
-        buffer = self._buffer
         while True:
-            if len(buffer) >= _HEADER:
-                kind, channel, size = _header(buffer)
+            data, at = self.data, self.at
+            missing = 0
+            if len(data) - at >= _HEADER:
+                kind, channel, size = _header(data, at)
                 if size > self.longest_frame:
                     raise FrameError(
                         f"a frame of {size} bytes was announced, {self.longest_frame} are the "
                         "limit: what came is not AMQP"
                     )
-                end = _HEADER + size
-                if len(buffer) > end:
-                    payload = bytes(buffer[_HEADER:end])
-                    last = buffer[end]
-                    del buffer[: end + 1]
-                    if last != _END:
+                end = at + _HEADER + size
+                if len(data) > end:
+                    self.at = end + 1
+                    if data[end] != _END:
                         raise UnexpectedFrame(
-                            f"a frame ends in {last:#04x} instead of 0xce: what came is not AMQP"
+                            f"a frame ends in {data[end]:#04x} instead of 0xce: what came is not "
+                            "AMQP"
                         )
-                    return kind, channel, payload
-            self._fill(deadline)
+                    if size > LARGE and kind == _BODY:
+                        # Put together with the others once; the connection copies one alone.
+                        return kind, channel, memoryview(data)[at + _HEADER : end]
+                    return kind, channel, data[at + _HEADER : end]
+                missing = _HEADER + size + 1
+            self.fill(deadline, missing)
 
-    def _fill(self, deadline: float | None) -> None:
+    def lacking(self) -> int:
+        """How many bytes the buffer has to have for its first frame, 0 where they are there."""
+        data, at = self.data, self.at
+        have = len(data) - at
+        if have < _HEADER:
+            return _HEADER
+        size: int = _header(data, at)[2]
+        # One that can't be is `read_frame`'s to refuse.
+        return 0 if size > self.longest_frame or have > _HEADER + size else _HEADER + size + 1
+
+    def fill(self, deadline: float | None, missing: int = 0) -> None:
+        """Read what is there, waiting for it.
+
+        Args:
+            deadline: Until when to wait, `None` for ever; what has come by then is kept.
+            missing: Go on until the buffer has so many bytes.
+
+        Raises:
+            TimeoutError: It did not come in time.
+            OSError: The connection is lost.
+        """
         sock = self._open_socket()
+        rest = self.data[self.at :]
+        if missing > _CHUNK:
+            self._size = _LARGE_CHUNK
+        data = self._read(sock, deadline)
+        have = len(rest) + len(data)
+        if have >= missing:
+            self.data = rest + data if rest else data
+            self.at = 0
+            return
+        # Put together once: a large frame comes in many pieces.
+        parts = [rest, data]
+        try:
+            while have < missing:
+                parts.append(self._read(sock, deadline, there=True))
+                have += len(parts[-1])
+        finally:
+            self.data = b"".join(parts)
+            self.at = 0
+
+    def _read(self, sock: Any, deadline: float | None, *, there: bool = False) -> bytes:
+        # Who waits has handled all that there was: to wait first saves a call in vain.  In the
+        # middle of a large frame more is `there`, most of the time.
+        if (
+            not there
+            and not self._has_pending(sock)
+            and (deadline is None or deadline > monotonic())
+        ):
+            self._wait(sock, None, deadline)
         while True:
             try:
                 data = self._receive(sock)
@@ -170,18 +249,32 @@ class _NotBlocking:
                 errno.ECONNRESET,
                 f"{self.host}:{self.port} closed the connection",
             )
-        self._buffer += data
         self.last_read = monotonic()
+        # As much as comes: a larger buffer costs more where little does.
+        self._size = _LARGE_CHUNK if len(data) == self._size else _CHUNK
+        return data
+
+    def _has_pending(self, sock: Any) -> bool:
+        """Whether something is to be had that the socket does not tell of."""
+        return False
 
     @property
     def buffered(self) -> bool:
         """Whether something was read from the socket that nobody has handled."""
-        return bool(self._buffer)
+        return self.at < len(self.data)
 
     @property
     def readable(self) -> bool:
         """Whether something has come that was not read."""
-        return _ready(self._open_socket(), writing=False, seconds=0)
+        sock = self.sock
+        if sock is None:
+            sock = self._open_socket()
+        if self._glance is not None:
+            try:
+                return bool(self._glance(0))
+            except RuntimeError:
+                pass  # another thread looks, too
+        return _ready(sock, writing=False, seconds=0)
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -193,7 +286,22 @@ class _NotBlocking:
             OSError: The connection is lost.
         """
         sock = self._open_socket()
-        left = memoryview(data)
+        try:
+            sent = self._send(sock, data)
+        except _LATER:
+            sent = 0
+        except OSError:
+            self.connected = False
+            raise
+        if sent != len(data):
+            self._write_rest(sock, memoryview(data)[sent:])
+        self.last_write = monotonic()
+
+    def write_pieces(self, pieces: Sequence[Any]) -> None:
+        """As `write`, of several pieces one after the other."""
+        self.write(b"".join(pieces))
+
+    def _write_rest(self, sock: Any, left: memoryview) -> None:
         deadline: float | None = None
         while left:
             try:
@@ -214,7 +322,6 @@ class _NotBlocking:
                 raise
             else:
                 left = left[sent:]
-        self.last_write = monotonic()
 
     _write = write
 
@@ -234,9 +341,11 @@ class _NotBlocking:
         return sock
 
     def _wait(
-        self, sock: Any, why: BaseException, deadline: float | None, *, writing: bool = False
+        self, sock: Any, why: BaseException | None, deadline: float | None, *, writing: bool = False
     ) -> None:
         """Wait until the socket is ready again."""
+        # Such an object is for one thread at a time: that of the thread that reads.
+        inbound = None if writing else self._inbound
         left: float | None = None
         if deadline is not None:
             left = deadline - monotonic()
@@ -247,7 +356,10 @@ class _NotBlocking:
         elif isinstance(why, ssl.SSLWantWriteError):
             writing = True
         try:
-            ready = _ready(sock, writing=writing, seconds=left)
+            if writing or inbound is None:
+                ready = _ready(sock, writing=writing, seconds=left)
+            else:
+                ready = inbound(None if left is None else math.ceil(left * 1000))
         except ValueError:
             # Closed by another thread.
             raise ConnectionAbortedError(errno.ECONNABORTED, "the connection was closed") from None
@@ -276,6 +388,30 @@ class TCPTransport(_NotBlocking, theirs.TCPTransport):  # type: ignore[misc]
     def _setup_transport(self) -> None:
         self._prepare()
 
+    def write_pieces(self, pieces: Sequence[Any]) -> None:
+        """As `write`, of several pieces one after the other, which are not copied."""
+        sock = self._open_socket()
+        if not hasattr(sock, "sendmsg"):  # Windows
+            super().write_pieces(pieces)
+            return
+        left = deque(pieces)
+        while left:
+            try:
+                sent = sock.sendmsg(list(islice(left, _PIECES)))
+            except _LATER:
+                # Behind it what is left of the first piece goes the way of all others.
+                first = left.popleft()
+                self._write_rest(sock, memoryview(first))
+                continue
+            except OSError:
+                self.connected = False
+                raise
+            while left and sent >= len(left[0]):
+                sent -= len(left.popleft())
+            if sent:
+                left[0] = memoryview(left[0])[sent:]
+        self.last_write = monotonic()
+
 
 class SSLTransport(_NotBlocking, theirs.SSLTransport):  # type: ignore[misc]
     """TLS; its certificate is checked unless the options say otherwise (see `kombu_amqp.tls`)."""
@@ -299,15 +435,18 @@ class SSLTransport(_NotBlocking, theirs.SSLTransport):  # type: ignore[misc]
     def _receive(self, sock: Any) -> bytes:
         with self._turn:
             try:
-                data: bytes = sock.recv(_CHUNK)
+                data: bytes = sock.recv(self._size)
             except ssl.SSLEOFError:
                 return b""
         return data
 
-    def _send(self, sock: Any, data: memoryview) -> int:
+    def _send(self, sock: Any, data: Any) -> int:
         with self._turn:
             sent: int = sock.send(data)
         return sent
+
+    def _has_pending(self, sock: Any) -> bool:
+        return bool(sock.pending())
 
     @property
     def readable(self) -> bool:

@@ -1,0 +1,497 @@
+"""What users of AMQP suffered from, one scenario each; a12, a13 stand with the windows of confirms,
+a03, a06 to a11, a20, a21 and a24 with connections, channels and outages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import amqp
+import pytest
+
+from full_scale import FULL, record
+from kombu import Connection, Exchange, Queue, exceptions
+from kombu.testing.checks import no_growth, returns_within
+from kombu.testing.faults.proxy import Proxy
+from kombu.testing.fixtures import server_fixture
+from kombu.testing.kit import Broker, Inbox, wait_until
+from kombu.testing.ports import Port
+from kombu.testing.servers import RabbitMQ
+from kombu.transport.native_delayed_delivery import (
+    bind_queue_to_native_delayed_delivery_exchange,
+    calculate_routing_key,
+    declare_native_delayed_delivery_exchanges_and_queues,
+    level_name,
+)
+from kombu_amqp.errors import AckTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+managed = server_fixture(
+    RabbitMQ, lambda: RabbitMQ(plugins=("rabbitmq_management",)), scope="module"
+)
+
+
+@pytest.fixture(scope="module")
+def impatient(managed: RabbitMQ) -> RabbitMQ:
+    """One whose consumers have two seconds, and whose management API is there."""
+    for name, value in (("consumer_timeout", 2000), ("channel_tick_interval", 500)):
+        managed.control("eval", f"application:set_env(rabbit, {name}, {value}).")
+    return managed
+
+
+QUORUM = {"x-queue-type": "quorum"}
+
+
+# -- P2: hangs --------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(400)
+def test_a01_every_call_ends_in_time_while_the_broker_is_down() -> None:
+    """The first one and the hundredth."""
+    dead = Port()
+    connection = Connection(f"amqp://guest:guest@127.0.0.1:{dead.number}//")
+    producer = connection.Producer()
+    queue = Queue("kit-never", Exchange("kit-never"))
+    limit = 2.0 if FULL else 0.15
+    calls: list[Callable[[], Any]] = [
+        lambda: producer.publish("m", routing_key="q", timeout=limit),
+        lambda: producer.publish("m", routing_key="q", timeout=limit, retry=True),
+        lambda: producer.publish(
+            "m",
+            routing_key="q",
+            timeout=limit,
+            retry=True,
+            retry_policy={"max_retries": None, "interval_start": 0.05},
+            declare=[queue],
+        ),
+        lambda: connection.channel(timeout=limit),
+        lambda: connection.connect(timeout=limit),
+        lambda: connection.ensure_connection(timeout=limit),
+        lambda: connection.SimpleQueue("kit-never", timeout=limit),
+    ]
+    for call in calls * (15 if FULL else 3):
+        with pytest.raises((OSError, exceptions.KombuError)):
+            returns_within(limit, call)
+    dead.close()
+
+
+def test_a02_an_alarm_is_told_to_publishers_and_not_to_consumers(
+    broker: Broker, impatient: RabbitMQ
+) -> None:
+    told: list[Any] = []
+    with (
+        Connection(impatient.url) as receiving,
+        Connection(
+            impatient.url,
+            transport_options={
+                "on_blocked": told.append,
+                "on_unblocked": lambda: told.append("over"),
+            },
+        ) as connection,
+    ):
+        queue = Queue("kit-alarm")(receiving.channel())
+        queue.declare()
+        inbox = Inbox(receiving, queue)
+        producer = connection.Producer()
+        producer.publish("before", routing_key=queue.name).wait(timeout=5)
+        impatient.control("set_vm_memory_high_watermark", "0.000001")
+        try:
+            with pytest.raises(amqp.exceptions.Blocked, match="takes no messages"):
+                # The broker tells of it with the first message, which the window keeps.
+                for _ in range(100):
+                    producer.publish("held", routing_key=queue.name, timeout=0.5)
+                    time.sleep(0.02)
+            returns_within(0.5, lambda: inbox.wait(1))
+            inbox.messages[0].ack()
+            assert len(told) == 1
+        finally:
+            impatient.control("set_vm_memory_high_watermark", "absolute", "512MB")
+        producer.publish("after", routing_key=queue.name, timeout=10)
+        producer.flush(timeout=10)
+        assert told[1:] == ["over"]
+        wait_until(lambda: drained(receiving) or inbox.bodies[-1] == "after", "the last comes")
+        queue.delete()
+
+
+def drained(connection: Any) -> bool:
+    """Handle what comes until nothing does for a moment; false, for conditions that follow."""
+    with suppress(TimeoutError):
+        while True:
+            connection.drain_events(timeout=0.05)
+    return False
+
+
+def test_a04_an_answer_that_stops_in_the_middle_ends_in_time(
+    broker: Broker, rabbitmq: RabbitMQ
+) -> None:
+    queue = broker.queue()
+    with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
+        connection = broker.connect(proxy.through(rabbitmq.url))
+        channel = connection.channel()
+        proxy.cut_after(9, down=True, how="silence")
+        with pytest.raises(TimeoutError, match="did not answer in time"):
+            returns_within(0.4, lambda: queue.bind(channel).queue_declare(timeout=0.4))
+        connection.collect(socket_timeout=0.2)
+
+
+def test_a05_one_deadline_is_for_all_that_a_publish_does(
+    broker: Broker, rabbitmq: RabbitMQ
+) -> None:
+    with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
+        proxy.slow(0.12)
+        connection = Connection(proxy.through(rabbitmq.url))
+        producer = connection.Producer()
+        queue = Queue(broker.name(), Exchange(broker.name("x")))
+        for _ in range(3):
+            with pytest.raises((OSError, exceptions.KombuError)):
+                returns_within(
+                    0.5,
+                    lambda: producer.publish(
+                        "m",
+                        exchange=queue.exchange,
+                        declare=[queue],
+                        retry=True,
+                        mandatory=True,
+                        timeout=0.5,
+                        confirm_timeout=5,
+                    ),
+                )
+        connection.collect(socket_timeout=0.2)
+
+
+# -- P6: queues that go -----------------------------------------------------------------------
+
+
+def test_a09_a_deleted_queue_is_declared_again_where_that_is_wanted(broker: Broker) -> None:
+    connection = broker.connect(consumer_cancelled="redeclare")
+    queue = Queue(broker.name(), Exchange(broker.name("x")), routing_key="k", max_length=5)
+    queue(connection.channel()).declare()
+    inbox = Inbox(connection, queue)
+    broker.seen_by(broker.connection, queue).delete()
+    drained(connection)
+    broker.send(queue.exchange, "m", key="k")
+    assert inbox.wait(1)[0].payload == "m"
+    assert inbox.messages[0].delivery_info["consumer_tag"]
+    # As it was declared: otherwise this is an error 406.
+    queue(broker.connection).declare()
+
+
+def test_a09_a_deleted_queue_is_waited_for_where_that_is_wanted(broker: Broker) -> None:
+    connection = broker.connect(consumer_cancelled="wait")
+    queue = broker.queue()
+    inbox = Inbox(connection, queue)
+    queue.delete()
+    began = time.monotonic()
+    while time.monotonic() - began < 1.2:
+        drained(connection)
+    queue.declare()
+    broker.send(queue, "m")
+    assert inbox.wait(1)[0].payload == "m"
+    assert connection.connected
+
+
+# -- P7: confirms -----------------------------------------------------------------------------
+
+
+def test_a14_a_window_is_faster_than_waiting_for_each(broker: Broker) -> None:
+    queue = broker.queue()
+    each, windowed = (200, 3_000) if not FULL else (2_000, 10_000)
+
+    def rate(count: int, **options: Any) -> float:
+        connection = broker.connect(**options)
+        producer = connection.Producer()
+        producer.publish("m", routing_key=queue.name)
+        connection.flush()
+        began = time.perf_counter()
+        for number in range(count):
+            producer.publish(number, routing_key=queue.name)
+        connection.flush(timeout=60)
+        return count / (time.perf_counter() - began)
+
+    waiting, window = rate(each, confirm_publish=True), rate(windowed)
+    assert queue.purge() == each + windowed + 2
+    record("amqp: A-14", 0, waited=f"{waiting:.0f}/s", window=f"{window:.0f}/s")
+    # Eight times where nothing else runs; tests run beside others.
+    assert window > (8 if FULL else 2) * waiting
+
+
+# -- P8: the broker's time for an answer ------------------------------------------------------
+
+
+def test_a15_a_handler_that_takes_too_long_loses_its_delivery_only(impatient: RabbitMQ) -> None:
+    with Connection(impatient.url) as connection:
+        slow, other = (Queue(name)(connection.channel()) for name in ("kit-slow", "kit-other"))
+        for queue in (slow, other):
+            queue.declare()
+        producer = connection.Producer()
+        producer.publish("slow", routing_key="kit-slow")
+        inbox = Inbox(connection, slow, prefetch=1)
+        (held,) = inbox.wait(1)
+        elsewhere = Inbox(connection, other)
+        time.sleep(4)
+        with pytest.raises(AckTimeout, match="consumer_timeout") as caught:
+            held.ack()
+        assert isinstance(caught.value, amqp.PreconditionFailed)
+        # Other channels have not noticed, and the channel goes on.
+        producer.publish("other", routing_key="kit-other")
+        elsewhere.wait(1)[0].ack()
+        again = inbox.wait(2)[1]
+        assert again.payload == "slow"
+        assert again.delivery_info["redelivered"]
+        again.ack()
+        for queue in (slow, other):
+            queue.delete()
+
+
+# -- P11: kinds of queues ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum", "stream"])
+def test_a16_every_kind_of_queue_is_of_use(broker: Broker, rabbitmq: RabbitMQ, kind: str) -> None:
+    """On the version that is installed: 3.10 where this was written; 3.13 and 4 did not run."""
+    queue = broker.queue(queue_arguments={"x-queue-type": kind})
+    broker.send(queue, *range(10))
+    connection = broker.connect()
+    channel = connection.channel()
+    channel.basic_qos(0, 5, False)
+    got: list[Any] = []
+
+    def have(message: Any) -> None:
+        got.append(message.payload)
+        message.ack()
+
+    offset = {"x-stream-offset": "first"} if kind == "stream" else {}
+    Queue(queue.name, no_declare=True, consumer_arguments=offset)(channel).consume("t", have)
+    wait_until(lambda: drained(connection) or len(got) == 10, "all come", 10)
+    assert got == list(range(10))
+
+
+def test_a17_a_limit_that_changes_counts_on_a_quorum_queue(broker: Broker) -> None:
+    queue = broker.queue(queue_arguments=QUORUM)
+    broker.send(queue, *range(12))
+    inbox = Inbox(broker.connect(), queue, prefetch=2)
+    inbox.wait(2)
+    inbox.quiet()
+    inbox.consumer.qos(prefetch_count=5)
+    # What was held before does not count.
+    assert inbox.wait(7)[-1].payload == 6
+    inbox.quiet()
+    for message in list(inbox.messages):
+        message.ack()
+    inbox.wait(12)
+    for message in inbox.messages[7:]:
+        message.ack()
+    inbox.quiet()
+    assert sorted(inbox.bodies) == list(range(12))
+
+
+@pytest.mark.timeout(300)
+def test_a18_native_delays_keep_time_key_and_prefix(broker: Broker, rabbitmq: RabbitMQ) -> None:
+    """Up to two minutes for real at full scale; what is longer by its computed routing key."""
+    connection, prefix = broker.connect(), broker.name("x")
+    declare_native_delayed_delivery_exchanges_and_queues(connection, "quorum", prefix, timeout=60)
+    exchange = Exchange(broker.name("x"), "topic")
+    queue = Queue(broker.name(), exchange, routing_key="orders.new", queue_arguments=QUORUM)(
+        connection
+    )
+    queue.declare()
+    bind_queue_to_native_delayed_delivery_exchange(connection, queue, prefix)
+    inbox = Inbox(broker.connect(), queue)
+    delays = (1, 2, 5, 60, 120) if FULL else (1, 3)
+    began = time.monotonic()
+    producer = connection.Producer()
+    for delay in delays:
+        producer.publish(
+            delay,
+            exchange=level_name(27, prefix),
+            routing_key=calculate_routing_key(delay, "orders.new"),
+        )
+    producer.flush()
+    for position, delay in enumerate(delays, 1):
+        message = inbox.wait(position, within=delay + 10)[-1]
+        assert message.payload == delay
+        assert -0.1 < time.monotonic() - began - delay < 1.5
+        assert message.delivery_info["routing_key"].endswith(".orders.new")
+        message.ack()
+    # 30 days: its bits are those of the levels whose times add up to it.
+    bits = calculate_routing_key(30 * 86_400, "orders.new").split(".")[:28]
+    assert sum(2 ** (27 - n) for n, bit in enumerate(bits) if bit == "1") == 30 * 86_400
+    channel = connection.channel()
+    for level in range(28):
+        channel.queue_delete(level_name(level, prefix))
+        channel.exchange_delete(level_name(level, prefix))
+    channel.exchange_delete(f"{prefix}_celery_delayed_delivery")
+
+
+def test_a18_who_may_not_declare_can_publish_and_consume(
+    broker: Broker, rabbitmq: RabbitMQ
+) -> None:
+    queue = broker.queue()
+    rabbitmq.control("add_user", "restricted", "secret")
+    try:
+        rabbitmq.control("set_permissions", "restricted", "^$", ".*", ".*")
+        url = rabbitmq.url.replace("guest:guest", "restricted:secret")
+        with Connection(url) as connection:
+            connection.Producer().publish("m", routing_key=queue.name)
+            with pytest.raises(amqp.AccessRefused):
+                Queue(broker.name())(connection.channel()).declare()
+            there = Queue(queue.name, no_declare=True)
+            message = Inbox(connection, there).wait(1)[0]
+            message.ack()
+    finally:
+        rabbitmq.control("delete_user", "restricted")
+
+
+def test_a19_deliveries_are_counted_and_limited_on_quorum_queues(broker: Broker) -> None:
+    dead = broker.queue()
+    queue = broker.queue(
+        queue_arguments={
+            **QUORUM,
+            "x-delivery-limit": 2,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": dead.name,
+        }
+    )
+    broker.send(queue, "poison")
+    counts = []
+    for _ in range(3):
+        (message,) = broker.hold(queue)
+        counts.append(message.headers.get("x-delivery-count"))
+        message.requeue()
+    assert [count or 0 for count in counts] == [0, 1, 2]
+    broker.holds(dead, "poison")
+    broker.quiet(queue)
+
+
+# -- P14, P21: leaks and threads --------------------------------------------------------------
+
+
+@pytest.mark.timeout(1_800)
+def test_a22_forced_reconnects_leave_nothing_behind(broker: Broker, impatient: RabbitMQ) -> None:
+    connection = Connection(impatient.url)
+    producer = connection.Producer()
+    queue = Queue("kit-reconnects")(connection)
+    queue.declare()
+
+    def once() -> None:
+        producer.publish("m", routing_key=queue.name, retry=True, timeout=10)
+        raw = connection.connection.socket.sock
+        raw.shutdown(2)
+        with pytest.raises(connection.recoverable_connection_errors):
+            connection.drain_events(timeout=5)
+
+    count = 10_000 if FULL else 100
+    for _ in range(10):
+        once()
+    began = time.monotonic()
+    with no_growth():
+        for _ in range(count):
+            once()
+    record("amqp: A-22, forced reconnects", time.monotonic() - began, reconnects=count)
+    connection.flush(timeout=10)
+    manager = connection.get_manager(port=impatient.management_port)
+    mine = {each["name"] for each in manager.get_connections()}
+    wait_until(lambda: len(manager.get_connections()) <= 1, f"one of {mine} is left", 15)
+    assert Queue("kit-reconnects")(connection).delete() >= count
+    connection.close()
+
+
+@pytest.mark.timeout(600)
+def test_a23_threads_share_a_connection_and_every_body_is_whole(broker: Broker) -> None:
+    queue, connection = broker.queue(), broker.connect()
+    connection.connect()
+    each = 100_000 // 32 if FULL else 60
+
+    def send(thread: int) -> None:
+        channel = connection.channel()
+        producer = connection.Producer(channel)
+        for number in range(each):
+            size = (thread * 7919 + number * 104_729) % (150_000 if number % 50 == 0 else 3_000)
+            body = hashlib.sha256(f"{thread}.{number}".encode()).digest() * (size // 32 + 1)
+            headers = {"digest": hashlib.sha256(body).hexdigest(), "who": [thread, number]}
+            producer.publish(body, routing_key=queue.name, headers=headers)
+        channel.close()
+
+    found: list[Any] = []
+    receiving = broker.connect()
+
+    def have(message: Any) -> None:
+        assert hashlib.sha256(message.body).hexdigest() == message.headers["digest"]
+        found.append(tuple(message.headers["who"]))
+        message.ack()
+
+    channel = receiving.channel()
+    channel.basic_qos(0, 200, False)
+    Queue(queue.name, no_declare=True)(channel).consume("t", have)
+    began = time.monotonic()
+    with ThreadPoolExecutor(32) as pool:
+        sending = pool.map(send, range(32))
+        wait_until(lambda: drained(receiving) or len(found) == 32 * each, "all come", 400)
+        list(sending)
+    record("amqp: A-23, 32 threads", time.monotonic() - began, messages=32 * each)
+    for thread in range(32):
+        assert [n for who, n in found if who == thread] == list(range(each))
+
+
+# -- the management API -----------------------------------------------------------------------
+
+
+def test_the_management_api_answers(impatient: RabbitMQ) -> None:
+    with Connection(
+        impatient.url, transport_options={"manager_port": impatient.management_port}
+    ) as connection:
+        queue = Queue("kit-managed", Exchange("kit-managed"), routing_key="k")(connection)
+        queue.declare()
+        manager = connection.manager
+        assert manager.get_overview()["rabbitmq_version"]
+        assert "/" in manager.get_vhost_names()
+        assert "kit-managed" in {each["name"] for each in manager.get_queues()}
+        assert "kit-managed" in {each["name"] for each in manager.get_exchanges("/")}
+        assert ("kit-managed", "k") in {
+            (each["source"], each["routing_key"]) for each in manager.get_bindings()
+        }
+        assert manager.get_queue_depth("/", "kit-managed") == 0
+        with pytest.raises(exceptions.OperationalError, match="404") as caught:
+            manager.get_queue("/", "kit-nobody")
+        assert caught.value.status == 404
+        queue.delete()
+        queue.exchange.delete()
+        dead = Port()
+        with pytest.raises(exceptions.OperationalError, match="rabbitmq_management"):
+            connection.get_manager(port=dead.number).get_nodes()
+        dead.close()
+
+
+def test_consumers_on_other_threads_go_on_while_one_is_blocked(broker: Broker) -> None:
+    queue, connection = broker.queue(), broker.connect()
+    release, got = threading.Event(), []
+
+    def have(message: Any) -> None:
+        got.append(message.payload)
+        message.ack()
+        if len(got) == 1:
+            release.wait(5)
+
+    for _ in range(2):
+        Queue(queue.name, no_declare=True)(connection.channel()).consume(str(_), have)
+    broker.send(queue, *range(6))
+    threads = [
+        threading.Thread(
+            target=lambda: wait_until(lambda: drained(connection) or len(got) == 6, "")
+        )
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(got) == 6, "the other thread has them")
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(got) == list(range(6))
