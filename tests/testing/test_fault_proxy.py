@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 from echo import Echo
 
 from kombu.testing.faults import Proxy, sweep
+from kombu.testing.kit.broker import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -342,3 +344,23 @@ def test_a_sweep_has_all_of_a_few_and_the_edges_of_many() -> None:
     assert many[-10:] == list(range(99_991, 100_001))
     assert many == list(sweep(100_000, points=40, seed=1))
     assert many != list(sweep(100_000, points=40, seed=2))
+
+
+def test_who_waits_for_the_server_when_it_closes_is_let_go() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        # Nobody accepts: what comes after these waits for an answer.
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        with Proxy(*full.getsockname()) as proxy:
+            client = socket.create_connection((proxy.host, proxy.port))
+            wait_until(lambda: proxy.accepted == 1, "the proxy accepts")
+        with client, pytest.raises(ConnectionResetError):
+            client.recv(1)
+        for each in waiting:
+            each.close()
+    # What was left open is told when it is collected.
+    gc.collect()

@@ -241,6 +241,8 @@ class Proxy:
 
     async def _finish(self) -> None:
         await self._unlisten()
+        # Who was let in just before gets a task within the next turns of the loop.
+        await asyncio.sleep(0.01)
         for task in self._tasks:
             task.cancel()
         await self._end_all("reset")
@@ -298,6 +300,10 @@ class Proxy:
             # The nearest to what the client would see without the proxy.
             reset(writer)
             return
+        except asyncio.CancelledError:
+            # The proxy is being closed.
+            reset(writer)
+            raise
         link = Link((reader, writer), server, (self._up, self._down), self._chance)
         self._links.add(link)
         try:
