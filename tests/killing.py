@@ -1,12 +1,12 @@
-"""Consumers that are killed while they work: what a scenario of every transport has in common.
+"""Consumers that are killed while they work, where no lease ends their claims.
 
-``python -m killing URL OPTIONS LEDGER QUEUE`` is one of the consumers; it works until it is killed,
+The conformance kit kills and freezes those that have leases (`kombu.testing.suites`).
+``python -m killing URL LEDGER QUEUE`` is one of the consumers; it works until it is killed,
 or until nothing came for a while.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -22,8 +22,6 @@ from kombu.testing.ledger.records import Recorder
 from kombu.testing.runs import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kombu.testing.ledger.ledger import Report
 
 __all__ = ("kill_consumers",)
@@ -36,12 +34,10 @@ def kill_consumers(
     name: str,
     url: str,
     folder: Path,
-    options: dict[str, Any] | None = None,
     *,
     messages: tuple[int, int] = (300, 10_000),
     kills: tuple[int, int] = (6, 200),
     workers: int = 3,
-    meanwhile: Callable[[int], None] | None = None,
 ) -> Report:
     """Publish, have consumers work, kill them again and again, and look at what became of it all.
 
@@ -49,11 +45,9 @@ def kill_consumers(
         name: Of the scenario.
         url: Of the broker.
         folder: For the ledger.
-        options: Transport options of all clients.
         messages: How many, at CI scale and at full scale.
         kills: How many.
         workers: How many consumers work at a time.
-        meanwhile: Called with the number of each kill, to hurt the server as well.
     """
     run = Run(name)
     began = time.monotonic()
@@ -62,7 +56,7 @@ def kill_consumers(
     queue = f"killed-{uuid.uuid4().hex[:8]}"
     count = run.count(ci=messages[0], full=messages[1])
     planned = run.count(ci=kills[0], full=kills[1])
-    with Connection(url, transport_options=options or {}) as connection:
+    with Connection(url) as connection:
         Queue(queue)(connection.channel()).declare()
         producer = connection.Producer()
         for number in range(count):
@@ -70,17 +64,15 @@ def kill_consumers(
             recorder.sent(sent, queue)
             producer.publish(sent, routing_key=queue, retry=True, timeout=30)
             recorder.accepted(sent, queue)
-        children = [_worker(url, options, folder, queue) for _ in range(workers)]
+        children = [_worker(url, folder, queue) for _ in range(workers)]
         try:
-            for kill in range(planned):
+            for _ in range(planned):
                 time.sleep(run.random.uniform(0.3, 0.9))
                 victim = run.random.randrange(workers)
                 with recorder.unwell(children[victim].pid):
                     children[victim].kill9()
-                    if meanwhile is not None:
-                        meanwhile(kill)
                     children[victim].close()
-                children[victim] = _worker(url, options, folder, queue)
+                children[victim] = _worker(url, folder, queue)
             for child in children:
                 assert child.wait(within=60 + count / 20) == 0, child.output
         finally:
@@ -96,14 +88,13 @@ def kill_consumers(
     return report
 
 
-def _worker(url: str, options: dict[str, Any] | None, folder: Path, queue: str) -> Child:
+def _worker(url: str, folder: Path, queue: str) -> Child:
     here = str(Path(__file__).parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    given = json.dumps(options or {})
-    return Child("killing", url, given, str(folder), queue, environ={"PYTHONPATH": path})
+    return Child("killing", url, str(folder), queue, environ={"PYTHONPATH": path})
 
 
-def work(url: str, options: str, folder: str, name: str) -> None:
+def work(url: str, folder: str, name: str) -> None:
     """Acknowledge what comes, a little later than it came."""
     recorder = Recorder(Path(folder))
     last = time.monotonic()
@@ -123,7 +114,7 @@ def work(url: str, options: str, folder: str, name: str) -> None:
 
     while time.monotonic() - last < IDLE:
         try:
-            with Connection(url, transport_options=json.loads(options)) as connection:
+            with Connection(url) as connection:
                 queue = Queue(name, no_declare=True)
                 with connection.Consumer(queue, on_message=have, prefetch_count=10):
                     while time.monotonic() - last < IDLE:

@@ -22,6 +22,7 @@ from kombu.asynchronous import ERR, READ, WRITE, Hub, get_event_loop, promises, 
 from kombu.asynchronous.hub import Stop
 from kombu.asynchronous.ready import ReadySet
 from kombu.testing.faults.processes import forked
+from optional_modules import optional_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -233,7 +234,7 @@ class TestReady:
         assert sorted(seen) == list(range(4000))
 
     def test_vines_promises_are_taken_as_they_are(self, hub: Hub) -> None:
-        vine = pytest.importorskip("vine")
+        vine = optional_module("vine")
         seen: list[int] = []
         promise = vine.promise(seen.append, (1,))
         assert hub.call_soon(promise) is promise

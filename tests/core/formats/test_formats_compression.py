@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from kombu import compression, compressors
 from kombu.exceptions import DecodeError, EncodeError
+from optional_modules import optional_module
 
 MIB = 1024 * 1024
 
@@ -159,7 +160,7 @@ def test_every_usual_package_of_zstd_will_do(module: str, monkeypatch: pytest.Mo
 
 
 def test_brotli_of_every_release_keeps_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    brotli = pytest.importorskip("brotli")
+    brotli = optional_module("brotli")
 
     class Older:
         """A decompressor as before release 1.2."""
@@ -188,7 +189,7 @@ def test_brotli_of_every_release_keeps_to_the_limit(monkeypatch: pytest.MonkeyPa
 def test_every_usual_package_of_brotli_will_do(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip(module)
+    optional_module(module)
     monkeypatch.setattr(compressors, "_BROTLI", (module,))
     body = b"body " * 1000
     compressed, _ = compression.compress(body, "brotli")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kombu import compression, serialization
+from optional_modules import optional_module
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = ("4.6.11", "5.2.4", "5.3.7", "5.7.0")
@@ -87,7 +88,7 @@ def test_what_5_7_wrote_is_read_as_the_value_it_was(name: str) -> None:
 )
 def test_other_formats_of_older_kombu_are_read(version: str, serializer: str) -> None:
     if serializer != "pickle":
-        pytest.importorskip(serializer)
+        optional_module(serializer)
     content_type, content_encoding, body = fixture(f"kombu-{version}")["others"][serializer]
     value = serialization.loads(
         base64.b64decode(body), content_type, content_encoding, accept={content_type}
@@ -98,7 +99,7 @@ def test_other_formats_of_older_kombu_are_read(version: str, serializer: str) ->
 @pytest.mark.parametrize("serializer", ["pickle", "yaml", "msgpack"])
 def test_other_formats_are_written_as_by_kombu_5_7(serializer: str) -> None:
     if serializer != "pickle":
-        pytest.importorskip(serializer)
+        optional_module(serializer)
     content_type, content_encoding, body = fixture("kombu-5.7.0")["others"][serializer]
     value = {"b": 1, "a": [1, "caf\u00e9", None, b"\xff", 1.5]}
     written = serialization.dumps(value, serializer=serializer)

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from kombu import serialization
 from kombu.exceptions import EncodeError, SerializerNotInstalled
 from kombu.utils import json
+from optional_modules import optional_module
 
 from .test_formats_json import PLAIN, TYPED
 
-orjson = pytest.importorskip("orjson")
-fastjson = pytest.importorskip("kombu.utils.fastjson")
+orjson = optional_module("orjson")
+fastjson = optional_module("kombu.utils.fastjson")
 
 NAN = st.just(float("nan")) | st.just(float("inf"))
 

@@ -27,6 +27,7 @@ from kombu.serialization import (
     registry,
     unregister,
 )
+from optional_modules import optional_module
 
 JSON, PICKLE = "application/json", "application/x-python-serialize"
 YAML, MSGPACK = "application/x-yaml", "application/x-msgpack"
@@ -188,14 +189,14 @@ def test_a_corrupt_body_is_a_decode_error(
 def test_a_corrupt_body_of_an_optional_format_is_a_decode_error(
     content_type: str, body: bytes
 ) -> None:
-    pytest.importorskip(registry.type_to_name[content_type])
+    optional_module(registry.type_to_name[content_type])
     with pytest.raises(DecodeError, match="the body is not"):
         loads(body, content_type, "binary", accept=[content_type])
 
 
 @pytest.mark.parametrize("serializer", ["yaml", "msgpack"])
 def test_optional_formats_round_trip(serializer: str) -> None:
-    pytest.importorskip(serializer)
+    optional_module(serializer)
     body = {"list": [1, 1.5, None, True, "caf\u00e9", b"\xff"]}
     content_type, content_encoding, written = dumps(body, serializer)
     assert loads(written, content_type, content_encoding, accept=[content_type]) == body

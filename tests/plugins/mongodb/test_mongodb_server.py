@@ -10,7 +10,6 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import NetworkTimeout
 
-from killing import kill_consumers
 from kombu import Connection, Queue
 from kombu.exceptions import ChannelError
 from kombu.testing.faults import Proxy
@@ -22,8 +21,6 @@ from kombu_mongodb.backend import MongoBackend
 from kombu_mongodb.sending import MAX_BODY
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kombu.testing.servers import Server
 
 server = server_fixture(MongoDB, scope="module")
@@ -33,40 +30,6 @@ server = server_fixture(MongoDB, scope="module")
 def url(server: Server) -> str:
     server.start()
     return f"mongodb://{server.host}:{server.port}/own_{uuid.uuid4().hex[:8]}?directConnection=true"
-
-
-@pytest.mark.timeout(600)
-def test_nothing_is_missing_when_consumers_are_killed(url: str, tmp_path: Path) -> None:
-    report = kill_consumers(
-        "mongodb, consumers killed",
-        url,
-        tmp_path,
-        {"lease": 2},
-        messages=(150, 2_000),
-        kills=(4, 40),
-    )
-    report.raise_if_broken()
-
-
-@pytest.mark.timeout(600)
-def test_nothing_is_missing_when_the_server_is_killed(
-    server: Server, url: str, tmp_path: Path
-) -> None:
-    def kill(number: int) -> None:
-        if number % 2:
-            server.kill9()
-            server.start()
-
-    report = kill_consumers(
-        "mongodb, server and consumers killed",
-        url,
-        tmp_path,
-        {"lease": 2},
-        messages=(100, 1_000),
-        kills=(2, 10),
-        meanwhile=kill,
-    )
-    report.raise_if_broken()
 
 
 def test_what_was_claimed_without_an_answer_is_found_again(

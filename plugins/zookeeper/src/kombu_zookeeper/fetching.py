@@ -62,6 +62,8 @@ class Fetching:
         self._interrupted = False
         self._wants = Wants()
         self._queues: deque[Watched] = deque()
+        #: The same, for other threads to look into.
+        self._by_path: dict[str, Watched] = {}
         #: Claims that were asked for and not answered in time: the next fetch has them.
         self._pending: list[Attempt] = []
 
@@ -76,9 +78,9 @@ class Fetching:
         Its watch tells of it, too, but in a thread of kazoo's: who gives a message back and then
         fetches would find the old list, and get a later message first.
         """
-        for queue in tuple(self._queues):
-            if queue.nodes.path == path:
-                queue.changed = True
+        queue = self._by_path.get(path)
+        if queue is not None:
+            queue.changed = True
 
     def fetch(self, wants: Wants, limit: int, deadline: float, wait: bool) -> list[Delivery]:
         """See `kombu.transport.backend.Session.fetch`."""
@@ -117,6 +119,7 @@ class Fetching:
         self._queues = deque(
             known.get(name) or Watched(name, self._tree.queue(name), self._bell) for name in wants
         )
+        self._by_path = {queue.nodes.path: queue for queue in self._queues}
         self._wants = wants
 
     def _room(self, queue: Watched) -> int:
