@@ -42,7 +42,7 @@ class AnswerMethods(BaseChannel):
                     self._check(delivery_tag)
                 connection.outgoing.send_frames(frame)
                 return
-        for tag, all_before in self._answers(delivery_tag, multiple):
+        for tag, all_before in self._told_for(delivery_tag, multiple):
             self.send_method(spec.Basic.Ack, argsig, (tag, all_before))
 
     def basic_reject(self, delivery_tag: int, requeue: bool, argsig: str = "Lb") -> None:
@@ -51,7 +51,7 @@ class AnswerMethods(BaseChannel):
         Raises:
             StaleDelivery: As of `basic_ack`.
         """
-        for tag, _ in self._answers(delivery_tag, False):
+        for tag, _ in self._told_for(delivery_tag, False):
             self.send_method(spec.Basic.Reject, argsig, (tag, requeue))
 
     def basic_nack(
@@ -62,14 +62,14 @@ class AnswerMethods(BaseChannel):
         Raises:
             StaleDelivery: As of `basic_ack`.
         """
-        for tag, all_before in self._answers(delivery_tag, multiple):
+        for tag, all_before in self._told_for(delivery_tag, multiple):
             self.send_method(NACK, argsig, (tag, all_before, requeue))
 
     def give_back(self, delivery_tag: int) -> None:
         """Give a message back to its queue that nobody was handed."""
         self.send_method(spec.Basic.Reject, "Lb", (delivery_tag, True))
 
-    def _answers(self, delivery_tag: int, multiple: bool) -> list[tuple[int, bool]]:
+    def _told_for(self, delivery_tag: int, multiple: bool) -> list[tuple[int, bool]]:
         if self.connection is None:
             raise self.stale(delivery_tag)
         if (delivery_tag or not multiple) and not self.consuming.waits_for(delivery_tag):

@@ -22,6 +22,9 @@ _HEADER, _END = 7, 0xCE
 _CHUNK = 65536
 #: How much is, where that was not enough.
 _LARGE_CHUNK = 262_144
+#: Who has read so much at once (bytes) reads on without asking whether there is more: about ten
+#: short messages, which take longer to handle than the broker takes for the next ones.
+_STREAM = 2_048
 #: The type of a frame with a part of a body.
 _BODY = 3
 
@@ -41,6 +44,8 @@ class Receiving(Waiting):
         self.at = 0
         #: How much is read at once (bytes).
         self._size = _CHUNK
+        #: There is probably more as soon as this is handled.
+        self._streaming = False
         self.last_read = monotonic()
 
     def _receive(self, sock: Any) -> bytes:
@@ -126,9 +131,11 @@ class Receiving(Waiting):
 
     def _read(self, sock: Any, deadline: float | None, *, there: bool = False) -> bytes:
         # Who waits has handled all that there was: to wait first saves a call in vain.  In the
-        # middle of a large frame more is `there`, most of the time.
+        # middle of a large frame more is `there`, most of the time; and so it is while messages
+        # stream, as the broker has answered the first acknowledgements by the last one.
         if (
             not there
+            and not self._streaming
             and not self._has_pending(sock)
             and (deadline is None or deadline > monotonic())
         ):
@@ -150,6 +157,7 @@ class Receiving(Waiting):
                 f"{self.host}:{self.port} closed the connection",
             )
         self.last_read = monotonic()
+        self._streaming = len(data) > _STREAM
         # As much as comes: a larger buffer costs more where little does.
         self._size = _LARGE_CHUNK if len(data) == self._size else _CHUNK
         return data
