@@ -71,6 +71,7 @@ def run(rounds: int, names: list[str], part: float, seed: int) -> dict[str, Any]
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "broker": RabbitMQ.version(RabbitMQ.find() or Path()),
         "rounds": rounds,
+        "part": part,
         "cores": os.cpu_count(),
         "load": [min(loads), max(loads)],
         "measurements": measured,
@@ -88,9 +89,11 @@ def values(results: dict[str, Any], case: Case, side: str, what: str) -> list[fl
 
 def conditions(results: dict[str, Any]) -> str:
     """One sentence: when, on what and how it was measured."""
+    part = results.get("part", 1)
+    of = "" if part == 1 else f" with {part:g} of the messages"
     return (
         f"Measured {results['date']}: RabbitMQ {results['broker']} on the same {results['cores']} "
-        f"cores, {results['rounds']} rounds, load while measuring {results['load'][0]:.1f} to "
+        f"cores, {results['rounds']} rounds{of}, load while measuring {results['load'][0]:.1f} to "
         f"{results['load'][1]:.1f}."
     )
 

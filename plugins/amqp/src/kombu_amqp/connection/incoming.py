@@ -125,7 +125,7 @@ class Incoming:
         Raises:
             ConnectionError: The connection is lost.
         """
-        transport = self._connection.socket
+        transport = self._connection._transport  # noqa: SLF001  called for each message
         if transport is None:
             raise self._connection.gone()
         if transport.buffered or transport.readable:
@@ -137,7 +137,7 @@ class Incoming:
         Raises:
             ConnectionError: The connection is lost.
         """
-        transport = self._connection.socket
+        transport = self._connection._transport  # noqa: SLF001  called for each message
         if transport is not None and monotonic() - transport.last_read > _SILENCE:
             self.glance()
 
