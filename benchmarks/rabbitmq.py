@@ -2,7 +2,7 @@
 
 The broker is one of its own, on the same machine.  In each round every case is measured on both
 sides, one right after the other in an order drawn by lot, each in a process of its own.
-``--write`` puts the table into docs/performance.md.
+``--write`` puts the table into docs/performance.md, and the first figures into README.md.
 """
 
 from __future__ import annotations
@@ -18,13 +18,23 @@ from typing import Any
 import tables
 from environments import OURS, ROOT, THEIRS, prepare, run_python
 from rabbitmq_cases import CASES, Case
-from stats import median, median_ratio
+from stats import Ratio, median, median_ratio
 
 from kombu.testing.servers import RabbitMQ
 
 SCRIPT = str(Path(__file__).with_name("rabbitmq_cases.py"))
 RESULTS = Path(__file__).with_name("results") / "amqp.json"
 DOCUMENT = ROOT / "docs" / "performance.md"
+README = ROOT / "README.md"
+#: The cases of the README, with what a reader has without setting anything first.
+FIGURES = (
+    "installed",
+    "window",
+    "publish-transient",
+    "publish-persistent",
+    "consume-100",
+    "latency",
+)
 
 
 def run(rounds: int, names: list[str], part: float, seed: int) -> dict[str, Any]:
@@ -61,6 +71,7 @@ def run(rounds: int, names: list[str], part: float, seed: int) -> dict[str, Any]
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "broker": RabbitMQ.version(RabbitMQ.find() or Path()),
         "rounds": rounds,
+        "part": part,
         "cores": os.cpu_count(),
         "load": [min(loads), max(loads)],
         "measurements": measured,
@@ -76,12 +87,21 @@ def values(results: dict[str, Any], case: Case, side: str, what: str) -> list[fl
     ]
 
 
-def table(results: dict[str, Any]) -> str:
-    """The results as a table."""
-    lines = [
+def conditions(results: dict[str, Any]) -> str:
+    """One sentence: when, on what and how it was measured."""
+    part = results.get("part", 1)
+    of = "" if part == 1 else f" with {part:g} of the messages"
+    return (
         f"Measured {results['date']}: RabbitMQ {results['broker']} on the same {results['cores']} "
-        f"cores, {results['rounds']} rounds, load while measuring {results['load'][0]:.1f} to "
-        f"{results['load'][1]:.1f}.",
+        f"cores, {results['rounds']} rounds{of}, load while measuring {results['load'][0]:.1f} to "
+        f"{results['load'][1]:.1f}."
+    )
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as a table; the first line is what one has as installed."""
+    lines = [
+        conditions(results),
         "",
         "| case | 5.7 us | ours us | times as fast | target | 5.7 CPU us | ours CPU us "
         "| times less CPU | target |",
@@ -90,26 +110,48 @@ def table(results: dict[str, Any]) -> str:
     for case in CASES:
         cells = [case.title]
         for what, target in (("wall", case.wall), ("cpu", case.cpu)):
-            theirs = values(results, case, THEIRS.name, what)
-            ours = values(results, case, OURS.name, what)
-            if not ours or not all(ours):
+            ratio = ratio_of(results, case, what)
+            if ratio is None:
                 cells += ["", "", "", ""]
                 continue
-            ratio = median_ratio(theirs, ours)
             met = (
                 ""
                 if not target
                 else f"{target:.3g}x {'met' if ratio.value >= target else 'missed'}"
             )
             cells += [
-                f"{median(theirs) * 1e6:.1f}",
-                f"{median(ours) * 1e6:.1f}",
+                f"{median(values(results, case, THEIRS.name, what)) * 1e6:.1f}",
+                f"{median(values(results, case, OURS.name, what)) * 1e6:.1f}",
                 f"**{ratio.value:.2f}** ({ratio.low:.2f} to {ratio.high:.2f})",
                 met,
             ]
         if any(cells[1:]):
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def figures(results: dict[str, Any]) -> str:
+    """The few figures of the README."""
+    lines = [
+        "| RabbitMQ, against kombu 5.7.0 | times as fast | times less CPU |",
+        "| --- | --: | --: |",
+    ]
+    cases = {case.name: case for case in CASES}
+    for name in FIGURES:
+        cells = [cases[name].title]
+        for what in ("wall", "cpu"):
+            ratio = ratio_of(results, cases[name], what)
+            cells.append("" if ratio is None else f"{ratio.value:.1f}")
+        if any(cells[1:]):
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", conditions(results)])
+
+
+def ratio_of(results: dict[str, Any], case: Case, what: str) -> Ratio | None:
+    """How much more 5.7 needs; `None` where that was not measured."""
+    theirs = values(results, case, THEIRS.name, what)
+    ours = values(results, case, OURS.name, what)
+    return median_ratio(theirs, ours) if ours and all(ours) else None
 
 
 def main() -> None:
@@ -120,7 +162,7 @@ def main() -> None:
     parser.add_argument("--part", type=float, default=1.0, help="part of the messages (1)")
     parser.add_argument("--seed", type=int, default=6, help="for the order of the sides (6)")
     parser.add_argument("--show", action="store_true", help="only print what was measured last")
-    parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.name}, too")
+    parser.add_argument("--write", action="store_true", help="write the documents, too")
     options = parser.parse_args()
     if options.show:
         results = json.loads(RESULTS.read_text(encoding="utf-8"))
@@ -141,8 +183,12 @@ def main() -> None:
     made = table(results)
     print(made)
     if options.write:
-        text = DOCUMENT.read_text(encoding="utf-8")
-        DOCUMENT.write_text(tables.replace(text, "amqp", made), encoding="utf-8")
+        for document, name, content in (
+            (DOCUMENT, "amqp", made),
+            (README, "figures", figures(results)),
+        ):
+            text = document.read_text(encoding="utf-8")
+            document.write_text(tables.replace(text, name, content), encoding="utf-8")
 
 
 if __name__ == "__main__":

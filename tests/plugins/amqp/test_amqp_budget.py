@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kombu.testing.kit import Broker
 
 MANY = 600
+#: How often system calls are counted that depend on the broker's pace.
+ATTEMPTS = 5
 
 
 class Counting:
@@ -25,6 +27,10 @@ class Counting:
         self.calls: Counter[str] = Counter()
         transport = connection.connection.socket
         for name in ("_receive", "_send", "_inbound", "_glance", "_write_rest"):
+            inner = getattr(transport, name)
+            # Of an earlier count.
+            setattr(transport, name, getattr(inner, "counted", inner))
+        for name in ("_receive", "_send", "_inbound", "_glance", "_write_rest"):
             setattr(transport, name, self._counted(name, getattr(transport, name)))
 
     def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,6 +38,7 @@ class Counting:
             self.calls[name] += 1
             return function(*args)
 
+        call.counted = function  # type: ignore[attr-defined]
         return call
 
     def per_message(self) -> float:
@@ -89,7 +96,7 @@ def test_consuming_asks_the_kernel_once(broker: Broker) -> None:
     exchange = Exchange("")
     queue = broker.queue()
     connection = broker.connect()
-    broker.send(queue, *({"n": n} for n in range(2 * MANY)))
+    broker.send(queue, *({"n": n} for n in range((ATTEMPTS + 1) * MANY)))
     got = 0
 
     def have(body: Any, message: Any) -> None:
@@ -106,10 +113,15 @@ def test_consuming_asks_the_kernel_once(broker: Broker) -> None:
     consumer = Consumer(connection.channel(), there, callbacks=[have], accept=["json"])
     consumer.qos(prefetch_count=100)
     with consumer:
-        counting = Counting(connection)
-        work()
-        # The broker decides how many messages it sends at once.
-        sends = counting.calls["_send"] / MANY
-        assert sends <= 1.01
-        assert counting.per_message() <= 1.5, counting.calls
         assert python_calls(work) <= 60
+        # One send each, and as few reads as the broker sends messages at once: on a machine that
+        # has no time for it those are single ones.
+        found = []
+        for _ in range(ATTEMPTS):
+            counting = Counting(connection)
+            work()
+            assert counting.calls["_send"] / MANY <= 1.01
+            found.append(counting.per_message())
+            if found[-1] <= 1.1:
+                break
+        assert found[-1] <= 1.1, (found, counting.calls)

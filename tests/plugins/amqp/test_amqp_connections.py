@@ -202,7 +202,7 @@ def test_a21_a_broker_that_hangs_is_noticed_while_nobody_looks(
 def test_the_thread_of_the_heartbeats_keeps_nothing_alive(broker: Broker) -> None:
     import weakref
 
-    from kombu_amqp.pulse import pulse
+    from kombu_amqp.connection.pulse import pulse
 
     connection = broker.connect()
     raw = weakref.ref(connection.connection or connection.connect())

@@ -14,8 +14,8 @@ from broker_double import BrokerDouble, delivery, frame, method
 from kombu import Connection, exceptions
 from kombu.testing.checks import returns_within
 from kombu.testing.kit import wait_until
-from kombu_amqp.arrived import Arrived
-from kombu_amqp.probing import forget_probes
+from kombu_amqp.connection.probing import forget_probes
+from kombu_amqp.consume.arrived import Arrived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,7 @@ def test_a_broker_without_a_limit_of_the_channel_is_found_out_at_no_cost() -> No
         channel = connection.channel()
         channel.basic_qos(0, 5, True)
         assert connection.connected
-        assert channel._limits == [(0, 5, False)]
+        assert channel.reopening.limits == [(0, 5, False)]
         channel.basic_qos(0, 6, True)
         assert [sig for _, sig in double.heard].count(spec.Connection.Open) == 2
         connection.close()

@@ -12,14 +12,14 @@ import pytest
 from kombu import Connection, exceptions
 from kombu.transport.options import UnknownOptionWarning
 from kombu_amqp import errors
-from kombu_amqp.confirms import Confirms, Published
-from kombu_amqp.consumers import Declared, Registry
+from kombu_amqp.connection.tls import tls_options
+from kombu_amqp.consume.consumers import Declared, Registry
 from kombu_amqp.delaying import LONGEST, PREFIX, take_delay, waiting_queue, without_waits
 from kombu_amqp.options import AmqpOptions, arguments_of_amqp
-from kombu_amqp.outbox import Outbox
-from kombu_amqp.tls import tls_options
+from kombu_amqp.publish.confirms import Confirms, Published
+from kombu_amqp.publish.outbox import Outbox
+from kombu_amqp.publish.window import Window
 from kombu_amqp.transport import LibrabbitmqTransport
-from kombu_amqp.window import Window
 
 CODES = [311, 313, 320, 402, 403, 404, 405, 406, 501, 502, 503, 504, 505, 506, 530, 540, 541]
 

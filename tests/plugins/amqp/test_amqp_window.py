@@ -17,7 +17,7 @@ from kombu.testing.checks import returns_within
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.kit import Broker, wait_until
 from kombu_amqp.errors import EarlierRefused, MessageNacked, OutcomeUnknown
-from kombu_amqp.outbox import outbox_of
+from kombu_amqp.publish.outbox import outbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

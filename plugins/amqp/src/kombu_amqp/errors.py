@@ -33,6 +33,7 @@ __all__ = (
     "RecoverableConnectionError",
     "ResourceError",
     "ResourceLocked",
+    "StaleConnectionDelivery",
     "StaleDelivery",
     "both",
     "for_code",
@@ -176,10 +177,17 @@ class RecoverableChannelError(
     """The channel is gone; a new one may work."""
 
 
-class StaleDelivery(RecoverableChannelError):
-    """A message came before its channel was closed or recovered: the broker gives it out again.
+class StaleDelivery(RecoverableChannelError, ours.LeaseLost):
+    """An answer to a message that came by an earlier generation of its channel, or connection.
 
-    Nothing was sent: what counts is the next delivery.
+    Nothing was sent: the broker gives the message out again, and what counts is that delivery.
+    """
+
+
+class StaleConnectionDelivery(StaleDelivery, RecoverableConnectionError):
+    """An answer to a message whose connection, or channel, is closed or lost.
+
+    One of ``connection_errors``, too, as any use of that channel is.
     """
 
 

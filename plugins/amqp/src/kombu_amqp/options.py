@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.transport.options import CommonOptions
 
-from .cancelled import POLICIES, RAISE
-from .window import WINDOW, Window
+from .consume.cancelled import POLICIES, RAISE
+from .publish.window import WINDOW, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

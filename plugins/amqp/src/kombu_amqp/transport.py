@@ -17,13 +17,13 @@ from kombu.transport.options import parse_options
 
 from .channel import Channel
 from .connection import Connection
+from .connection.tls import tls_options
+from .consume.message import Message
 from .errors import OutcomeUnknown
 from .manager import DEFAULT_PORT as MANAGER_PORT
 from .manager import Manager
-from .message import Message
 from .options import AmqpOptions, arguments_of_amqp
-from .outbox import outbox_of
-from .tls import tls_options
+from .publish.outbox import outbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from amqp import spec  # type: ignore[import-untyped]
 from kombu.exceptions import KombuError
 from kombu.log import get_logger
 
-from .errors import NotImplementedByBroker
+from ..errors import NotImplementedByBroker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from kombu.exceptions import ConnectionError as AnyConnectionError
 
 if TYPE_CHECKING:
-    from .channel import Channel
+    from ..channel import Channel
     from .confirms import Published
-    from .publishing import Publisher
+    from .publisher import Publisher
 
 __all__ = ("send_again", "send_one_by_one")
 
@@ -20,7 +20,7 @@ def send_again(publisher: Publisher, channel: Channel, entries: list[Published])
     for position, entry in enumerate(entries):
         entry.publisher = publisher
         try:
-            publisher.send(connection, entry, False)
+            publisher.sender.send(connection, entry, False)
         except BaseException:
             _keep(publisher, channel, entries[position:])
             raise
@@ -34,8 +34,8 @@ def send_one_by_one(publisher: Publisher, channel: Channel, entries: list[Publis
         # It is told of an error itself, instead of being kept for another try.
         entry.windowed = False
         try:
-            publisher.send(connection, entry, False)
-            connection.wait_until(entry.known, connection.deadline())
+            publisher.sender.send(connection, entry, False)
+            connection.incoming.wait_until(entry.known, connection.deadline())
         except BaseException:
             _again(entry)
             _keep(publisher, channel, entries[position:])
@@ -48,7 +48,7 @@ def send_one_by_one(publisher: Publisher, channel: Channel, entries: list[Publis
         entry.windowed = True
         if error is not None and not entry.settled:
             # The broker closed the channel over it.
-            channel.forget_refusal()
+            channel.reopening.forget_refusal()
             publisher.refused(entry, error)
             entry.call_back()
 
@@ -62,13 +62,13 @@ def _again(entry: Published) -> None:
 def _keep(publisher: Publisher, channel: Channel, entries: list[Published]) -> None:
     """Have messages sent another time, on this channel or the next."""
     left = [entry for entry in entries if not entry.known()]
-    if publisher.confirms is not None:
+    if publisher.ledger.confirms is not None:
         for entry in left:
-            publisher.confirms.forget(entry)
+            publisher.ledger.confirms.forget(entry)
     outbox = channel.outbox
     if channel.connection is None and outbox is not None:
         # Those that went out are there already.
         known = outbox.take()
         outbox.put([*known, *(entry for entry in left if entry not in known)])
     else:
-        publisher.unsent = [*left, *publisher.unsent]
+        publisher.ledger.unsent = [*left, *publisher.ledger.unsent]

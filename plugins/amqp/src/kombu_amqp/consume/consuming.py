@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from amqp import spec  # type: ignore[import-untyped]
 
+from ..errors import ConsumerCancelled
 from .cancelled import RAISE, go_on
 from .consumers import Declared, Registry
-from .errors import ConsumerCancelled
 from .scanning import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..channel import Channel
     from .arrived import Arrived
-    from .channel import Channel
 
 __all__ = ("Consuming",)
 
@@ -74,7 +74,7 @@ class Consuming:
         for delivery_tag, consumer in list(self._waiting.items()):
             if consumer == tag:
                 del self._waiting[delivery_tag]
-                channel.basic_reject(delivery_tag, requeue=True)
+                channel.give_back(delivery_tag)
 
     def declare_again(self) -> None:
         """Have the broker know the consumers, on a channel that was opened again."""
@@ -199,7 +199,7 @@ class Consuming:
             return  # its consumer was cancelled: it went back
         callback = channel.callbacks.get(route.tag)
         if callback is None:
-            channel.basic_reject(delivery_tag, requeue=True)
+            channel.give_back(delivery_tag)
         else:
             self._unanswered.add(delivery_tag)
             callback(message)
@@ -213,7 +213,7 @@ class Consuming:
             return  # its consumer was cancelled: it went back
         callback = channel.callbacks.get(tag)
         if callback is None:
-            channel.basic_reject(delivery_tag, requeue=True)
+            channel.give_back(delivery_tag)
         else:
             self._hand_out(callback, message, self._consumers.queue_of(tag), no_ack=False)
 
@@ -233,6 +233,18 @@ class Consuming:
         """Note a message that somebody has and is to answer."""
         self._unanswered.add(delivery_tag)
 
+    def answer(self, delivery_tag: int) -> bool:
+        """Note the answer to one message; returns whether somebody had it and had not answered."""
+        try:
+            self._unanswered.remove(delivery_tag)
+        except KeyError:
+            return False
+        return True
+
+    def waits_for(self, delivery_tag: int) -> bool:
+        """Whether somebody has such a message and has not answered it."""
+        return delivery_tag in self._unanswered
+
     def answered(self, delivery_tag: int, multiple: bool) -> list[tuple[int, bool]]:
         """What to tell the broker for an answer: delivery tags, and whether for all before, too."""
         unanswered = self._unanswered
@@ -247,10 +259,6 @@ class Consuming:
             return [(delivery_tag, True)]
         # Some that came before were not handed out yet: nobody has answered those.
         return [(tag, False) for tag in tags]
-
-    def discard(self, delivery_tag: int) -> None:
-        """Note the answer to one message."""
-        self._unanswered.discard(delivery_tag)
 
     def forget_deliveries(self) -> None:
         """Nothing that came can be answered any more."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.log import get_logger
 
-from .errors import MessageNacked
+from ..errors import MessageNacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .publishing import Publisher
+    from .publisher import Publisher
 
 __all__ = ("Confirms", "Published")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import KombuError
 
-from .errors import ConsumerCancelled, NotFound
+from ..errors import ConsumerCancelled, NotFound
 
 if TYPE_CHECKING:
-    from .channel import Channel
-    from .connection import Connection
+    from ..channel import Channel
+    from ..connection import Connection
     from .consumers import Declared
     from .consuming import Consuming
 
@@ -77,7 +77,9 @@ def go_on(consuming: Consuming, channel: Channel, consumer: Declared) -> None:
 def _look_later(
     connection: Connection, consuming: Consuming, channel: Channel, consumer: Declared
 ) -> None:
-    connection.later.append((monotonic() + _PAUSE, partial(_look, consuming, channel, consumer)))
+    connection.incoming.later.append(
+        (monotonic() + _PAUSE, partial(_look, consuming, channel, consumer))
+    )
 
 
 def _look(consuming: Consuming, channel: Channel, consumer: Declared) -> None:

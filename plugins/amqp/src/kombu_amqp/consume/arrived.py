@@ -9,8 +9,8 @@ import amqp  # type: ignore[import-untyped]
 from kombu import serialization
 from kombu.message import UNDECODED
 
-from .delaying import without_waits
-from .errors import FrameSyntaxError
+from ..delaying import without_waits
+from ..errors import FrameSyntaxError
 from .message import Message
 
 if TYPE_CHECKING:

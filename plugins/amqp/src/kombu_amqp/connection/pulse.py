@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import KombuError
 
-from .errors import ConnectionForced
+from ..errors import ConnectionForced
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from ..connection import Connection
 
 __all__ = ("Pulse", "beat", "pulse")
 
@@ -31,13 +31,13 @@ def beat(connection: Connection, now: float, rate: float = 2) -> float:
     if connection.socket is None or not interval:
         return now + _IDLE
     try:
-        if not connection.read_by_others:
-            connection.look()
+        if not connection.incoming.read_by_others:
+            connection.incoming.look()
         socket = connection.socket
         if socket is None:
             return now + _IDLE
         if now - socket.last_write >= interval / rate:
-            connection.send_heartbeat()
+            connection.outgoing.send_heartbeat()
     except (OSError, KombuError):
         return now + _IDLE  # it is lost, which those hear who use it
     silent_since: float = socket.last_read

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import amqp  # type: ignore[import-untyped]
 
+from ..errors import FrameSyntaxError, UnexpectedFrame
 from .arrived import Arrived, head_of
-from .errors import FrameSyntaxError, UnexpectedFrame
 from .message import Message
 
 if TYPE_CHECKING:
-    from .channel import Channel
-    from .connection import Connection
+    from collections import deque
+
+    from ..channel import Channel
+    from ..connection import Connection
 
 __all__ = ("Route", "Scanner")
 
@@ -83,10 +85,16 @@ class Route:
 
 
 class Scanner:
-    """The fast path of one connection; used by the thread that reads."""
+    """The fast path of one connection; used by the thread that reads.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: The connection.
+        events: Where messages are put for `Connection.drain_events`.
+    """
+
+    def __init__(self, connection: Connection, events: deque[Any]) -> None:
         self._connection = connection
+        self._events = events
         self._known: dict[bytes, Any] = {}
         #: How many bytes are missing of what the buffer begins with, 0 where that is not known.
         self.missing = 0
@@ -99,14 +107,14 @@ class Scanner:
     def scan(self, transport: Any) -> int:
         """Take what is there; returns how many messages and confirms.
 
-        Messages are put into `Connection.events`.
+        Messages are put among the events.
 
         Raises:
             ConnectionError: What is there is not AMQP.
         """
         data: bytes = transport.data
         at: int = transport.at
-        known, events = self._known, self._connection.events
+        known, events = self._known, self._events
         taken = need = 0
         try:
             while True:
