@@ -76,6 +76,43 @@ def test_a_certificate_of_nobody_is_refused(extended: RabbitMQ) -> None:
         Connection(url, ssl=ssl, login_method="EXTERNAL").connect()
 
 
+def causes(error: BaseException | None) -> list[BaseException]:
+    """An error and its causes, down to the first."""
+    found: list[BaseException] = []
+    while error is not None:
+        assert error not in found, "it is its own cause"
+        found.append(error)
+        error = error.__cause__
+    return found
+
+
+def test_a_refused_login_names_user_broker_and_virtual_host(rabbitmq: RabbitMQ) -> None:
+    where = f"at {rabbitmq.host}:{rabbitmq.port}"
+    with pytest.raises(amqp.AccessRefused, match=rf"user 'guest' {where}, virtual host") as caught:
+        Connection(rabbitmq.url.replace("guest:guest", "guest:wrong")).connect()
+    causes(caught.value)
+    with pytest.raises(amqp.NotAllowed, match=rf"user 'guest' {where}, virtual host 'nobodys'"):
+        Connection(f"{rabbitmq.url.rstrip('/')}/nobodys").connect()
+
+
+def test_a_lost_connection_is_named_and_has_a_cause(rabbitmq: RabbitMQ, broker: Broker) -> None:
+    with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
+        connection = broker.connect(proxy.through(rabbitmq.url))
+        inbox = Inbox(connection, broker.queue())
+        proxy.reset()
+        with pytest.raises(OSError, match=f"{proxy.port} is lost: ") as caught:
+            inbox.connection.drain_events(timeout=5)
+        assert str(caught.value).count("is lost") == 1
+        assert len(causes(caught.value)) == 2
+        connection.collect()
+
+
+def test_tls_where_there_is_none_is_told(rabbitmq: RabbitMQ) -> None:
+    url = rabbitmq.url.replace("amqp:", "amqps:")
+    with pytest.raises(OSError, match=f"{rabbitmq.port}: .*Does it speak TLS at that port"):
+        Connection(url).connect()
+
+
 # -- declaring --------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections import deque
 from functools import partial
+from ssl import SSLError
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -190,7 +191,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 if isinstance(exc, OSError):
                     raise self._unreachable(exc) from exc
                 if isinstance(exc, AMQPError):
-                    raise both(exc) from exc
+                    raise self._unwanted(exc) from exc.__cause__
                 raise
         _open.add(self)
         if self.heartbeat:
@@ -199,15 +200,26 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
 
     def _unreachable(self, exc: OSError) -> OSError:
         what = str(exc.strerror or exc) or type(exc).__name__
-        text = (
-            f"no connection to the AMQP broker at {self.host}: {what}. Is it running, and is that "
-            "its host and port?"
-        )
+        hint = "Is it running, and is that its host and port?"
+        if isinstance(exc, SSLError):
+            hint = (
+                "Does it speak TLS at that port, and is its certificate of an authority that the "
+                "system knows, or that ssl names (ca_certs)?"
+            )
+        text = f"no connection to the AMQP broker at {self.host}: {what}. {hint}"
         if isinstance(exc, TimeoutError):
             return TimeoutError(
                 f"no connection to the AMQP broker at {self.host}: it did not answer in time"
             )
         return type(exc)(exc.errno or 0, text)
+
+    def _unwanted(self, exc: AMQPError) -> Any:
+        # The broker does not say whom it does not let in, nor which one it is.
+        error = both(exc)
+        user = getattr(self.authentication[0], "username", None)
+        who = f"user {user!r} at {self.host}" if user else f"at {self.host}"
+        error.reply_text = f"{error.reply_text} ({who}, virtual host {self.virtual_host!r})"
+        return error
 
     def _on_tune(self, channel_max: int, frame_max: int, server_heartbeat: int) -> None:
         # py-amqp takes the broker's limits, whatever was asked for; 0 is no limit.
@@ -474,7 +486,10 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
             if not isinstance(error, (OSError, KombuError)):
                 error = FrameSyntaxError(f"what {self.host} sent can't be read: {exc!r}")
             self.lose(error)
-            raise error from exc
+            if isinstance(error, OSError):
+                error = type(error)(error.errno, f"{self.gone()}")
+            # None is its own cause.
+            raise error from (exc.__cause__ if error is exc else exc)
 
     def on_inbound_method(
         self, channel_id: int, method_sig: tuple[int, int], payload: Any, content: Any
