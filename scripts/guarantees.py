@@ -190,9 +190,11 @@ def put_in_place(path: Path, before: Results, promises: Sequence[str]) -> None:
     """Take from new results only what they say of some promises; the rest is as it was."""
     after = json.loads(path.read_text("utf-8"))
     new = {name: found for name, found in after["promises"].items() if name in promises}
+    about = {test for found in new.values() for test in (*found["shown"], *found["failed"])}
+    figures = {test: counts for test, counts in after["figures"].items() if test in about}
     merged = {
         "promises": dict(sorted({**before["promises"], **new}.items())),
-        "figures": dict(sorted({**before.get("figures", {}), **after["figures"]}.items())),
+        "figures": dict(sorted({**before.get("figures", {}), **figures}.items())),
     }
     path.write_text(json.dumps(merged, indent=1) + "\n", "utf-8")
 

@@ -85,9 +85,9 @@ def test_one_promise_can_be_judged_anew(tmp_path: Path) -> None:
     new = {"flag": True, "shown": ["ordering::test_x"], "failed": [], "skipped": {}}
     wrong = {"flag": False, "shown": [], "failed": [], "skipped": {}}
     figures = {"ordering::test_x": {"seed": 1}}
-    path.write_text(
-        json.dumps({"promises": {"ordering": new, "delay": wrong}, "figures": figures}), "utf-8"
-    )
+    others = {"faults::test_consumers_are_killed_and_frozen": {"seed": 2}}
+    after = {"promises": {"ordering": new, "delay": wrong}, "figures": {**figures, **others}}
+    path.write_text(json.dumps(after), "utf-8")
     guarantees.put_in_place(path, RESULTS["memory"], ["ordering"])
     kept = json.loads(path.read_text("utf-8"))
     assert kept["promises"] == {**RESULTS["memory"]["promises"], "ordering": new}

@@ -210,6 +210,19 @@ def test_confirms_are_asked_for_by_the_first_publish() -> None:
         connection.collect()
 
 
+def test_a_message_of_the_window_that_fits_no_queue_is_for_on_return(broker: Broker) -> None:
+    queue, connection = broker.queue(), broker.connect()
+    returned: list[Any] = []
+    producer = connection.Producer(on_return=lambda *given: returned.append(given))
+    producer.publish("before", routing_key=queue.name)
+    producer.publish("lost", routing_key="kit-nowhere", mandatory=True)
+    producer.publish("after", routing_key=queue.name)
+    producer.flush(timeout=5)
+    assert len(returned) == 1
+    assert "lost" in str(returned[0][-1].body)
+    broker.holds(queue, "before", "after")
+
+
 # -- options ----------------------------------------------------------------------------------
 
 
@@ -260,6 +273,30 @@ def test_after_a_loss_topology_limit_and_consumers_are_there_again(
         for message in got[2:]:
             message.ack()
         consumer.cancel()
+
+
+def test_after_a_loss_a_queue_that_the_broker_named_gets_a_name_again(
+    rabbitmq: RabbitMQ, broker: Broker
+) -> None:
+    queue = Queue("", exclusive=True)
+    got: list[Any] = []
+    with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
+        connection = broker.connect(proxy.through(rabbitmq.url))
+        consumer = Consumer(connection.channel(), [queue], on_message=got.append)
+        consumer.consume()
+        (first,) = [each.name for each in consumer.queues]
+        proxy.reset()
+        with pytest.raises(connection.connection_errors):
+            connection.drain_events(timeout=5)
+        connection.ensure_connection(max_retries=3, timeout=10)
+        consumer.revive(connection.channel())
+        consumer.consume()
+        (second,) = [each.name for each in consumer.queues]
+        assert second.startswith("amq.gen")
+        assert second != first
+        connection.Producer().publish("m", routing_key=second)
+        wait_until(lambda: bool(drained(connection) or got), "it comes")
+        got[0].ack()
 
 
 def drained(connection: Any) -> None:
