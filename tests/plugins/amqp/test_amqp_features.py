@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import amqp
@@ -102,7 +104,7 @@ def test_a_lost_connection_is_named_and_has_a_cause(rabbitmq: RabbitMQ, broker: 
         proxy.reset()
         with pytest.raises(OSError, match=f"{proxy.port} is lost: ") as caught:
             inbox.connection.drain_events(timeout=5)
-        assert str(caught.value).count("is lost") == 1
+        assert str(caught.value).count("Errno") == 1
         assert len(causes(caught.value)) == 2
         connection.collect()
 
@@ -221,6 +223,36 @@ def test_a_message_of_the_window_that_fits_no_queue_is_for_on_return(broker: Bro
     assert len(returned) == 1
     assert "lost" in str(returned[0][-1].body)
     broker.holds(queue, "before", "after")
+
+
+def test_what_can_not_be_sent_at_the_end_of_the_process_is_logged(
+    broker: Broker, rabbitmq: RabbitMQ
+) -> None:
+    """And the end is held up for no longer than told; nothing is printed by the library itself."""
+    program = (
+        "import logging, sys; from kombu import Connection; from kombu_amqp import outbox\n"
+        "logging.basicConfig(format='%(name)s: %(message)s'); outbox.AT_EXIT = 0.5\n"
+        "producer = Connection(sys.argv[1]).Producer()\n"
+        "producer.publish(0, routing_key=sys.argv[2]); producer.flush()\n"
+        "print('flushed', flush=True); sys.stdin.read(1)\n"
+        "for number in range(7): producer.publish(number, routing_key=sys.argv[2])\n"
+    )
+    with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, proxy.through(rabbitmq.url), broker.queue().name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "flushed\n"
+        proxy.blackhole()
+        out, err = process.communicate("x", timeout=30)
+    assert (process.returncode, out) == (0, "")
+    assert err.startswith("kombu_amqp.outbox: at the end of the process: ")
+    assert "7 messages" in err
+    assert len(err.splitlines()) == 1
 
 
 # -- options ----------------------------------------------------------------------------------

@@ -487,7 +487,8 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                 error = FrameSyntaxError(f"what {self.host} sent can't be read: {exc!r}")
             self.lose(error)
             if isinstance(error, OSError):
-                error = type(error)(error.errno, f"{self.gone()}")
+                what = error.strerror or str(error)
+                error = type(error)(error.errno, f"the connection to {self.host} is lost: {what}")
             # None is its own cause.
             raise error from (exc.__cause__ if error is exc else exc)
 
