@@ -239,6 +239,7 @@ class Transport(base.Transport):
     @property
     def capabilities(self) -> Capabilities:
         """What the broker promises; RabbitMQ's classic queues, where queues differ."""
+        confirmed = 0 if self.options.confirm_publish else None
         return Capabilities(
             # What is not confirmed may be lost with the broker.
             durable=True if self.options.confirm_publish else UNPROMISED,
@@ -259,6 +260,11 @@ class Transport(base.Transport):
             max_length=True,
             priority_levels=255,
             priority_order="higher-first",
+            publish_window=(
+                self.options.confirm_window
+                if self.options.confirm_publish == "window"
+                else confirmed
+            ),
             asynchronous=True,
         )
 

@@ -178,7 +178,12 @@ class Incoming:
                     f"what {self._connection.host} sent can't be read: {exc!r}"
                 )
             self._connection.lose(error)
-            raise error from exc
+            if isinstance(error, OSError):
+                what = error.strerror or str(error)
+                host = self._connection.host
+                error = type(error)(error.errno, f"the connection to {host} is lost: {what}")
+            # None is its own cause.
+            raise error from (exc.__cause__ if error is exc else exc)
 
     def handle(
         self, channel_id: int, method_sig: tuple[int, int], payload: Any, content: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from ssl import SSLError
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -155,7 +156,7 @@ class OpeningConnection(Calls, amqp.Connection):  # type: ignore[misc]
                 if isinstance(exc, OSError):
                     raise _unreachable(self.host, exc) from exc
                 if isinstance(exc, AMQPError):
-                    raise both(exc) from exc
+                    raise _unwanted(self, exc) from exc.__cause__
                 raise
         self.generation = self.generations.opened()
         return None
@@ -204,15 +205,28 @@ class OpeningConnection(Calls, amqp.Connection):  # type: ignore[misc]
 def _unreachable(host: str, exc: OSError) -> OSError:
     """The error of a broker that can't be reached: it names host and port."""
     what = str(exc.strerror or exc) or type(exc).__name__
-    text = (
-        f"no connection to the AMQP broker at {host}: {what}. Is it running, and is that "
-        "its host and port?"
-    )
+    hint = "Is it running, and is that its host and port?"
+    if isinstance(exc, SSLError):
+        hint = (
+            "Does it speak TLS at that port, and is its certificate of an authority that the "
+            "system knows, or that ssl names (ca_certs)?"
+        )
+    text = f"no connection to the AMQP broker at {host}: {what}. {hint}"
     if isinstance(exc, TimeoutError):
         return TimeoutError(
             f"no connection to the AMQP broker at {host}: it did not answer in time"
         )
     return type(exc)(exc.errno or 0, text)
+
+
+def _unwanted(connection: amqp.Connection, exc: AMQPError) -> Any:
+    """The error of a broker that does not let us in: it does not say whom, nor which one it is."""
+    error = both(exc)
+    host = connection.host
+    user = getattr(connection.authentication[0], "username", None)
+    who = f"user {user!r} at {host}" if user else f"at {host}"
+    error.reply_text = f"{error.reply_text} ({who}, virtual host {connection.virtual_host!r})"
+    return error
 
 
 def _smaller(offered: int, wanted: int | None) -> int:
