@@ -230,7 +230,7 @@ def test_what_can_not_be_sent_at_the_end_of_the_process_is_logged(
 ) -> None:
     """And the end is held up for no longer than told; nothing is printed by the library itself."""
     program = (
-        "import logging, sys; from kombu import Connection; from kombu_amqp import outbox\n"
+        "import logging, sys; from kombu import Connection; from kombu_amqp.publish import outbox\n"
         "logging.basicConfig(format='%(name)s: %(message)s'); outbox.AT_EXIT = 0.5\n"
         "producer = Connection(sys.argv[1]).Producer()\n"
         "producer.publish(0, routing_key=sys.argv[2]); producer.flush()\n"
@@ -250,7 +250,7 @@ def test_what_can_not_be_sent_at_the_end_of_the_process_is_logged(
         proxy.blackhole()
         out, err = process.communicate("x", timeout=30)
     assert (process.returncode, out) == (0, "")
-    assert err.startswith("kombu_amqp.outbox: at the end of the process: ")
+    assert err.startswith("kombu_amqp.publish.outbox: at the end of the process: ")
     assert "7 messages" in err
     assert len(err.splitlines()) == 1
 
