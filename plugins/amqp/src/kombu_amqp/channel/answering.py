@@ -125,7 +125,7 @@ class AnswerMethods(BaseChannel):
             prefetch_size: Bound of bytes, which RabbitMQ does not know: 0.
             prefetch_count: How many; 0 for any number.
             a_global: For all consumers of the channel together, where the broker can, which is
-                tried once (`kombu_amqp.connection.probing`).  Otherwise for each one, those that are running
+                tried once (`..connection.probing`).  Otherwise for each one, those that are running
                 included: what those held before the change does not count.
         """
         connection = self.connection

@@ -95,7 +95,7 @@ class TCPTransport(_NotBlocking, theirs.TCPTransport):  # type: ignore[misc]
 
 
 class SSLTransport(_NotBlocking, theirs.SSLTransport):  # type: ignore[misc]
-    """TLS; its certificate is checked unless the options say otherwise (see `kombu_amqp.connection.tls`)."""
+    """TLS; its certificate is checked unless told otherwise (`kombu_amqp.connection.tls`)."""
 
     def _setup_transport(self) -> None:
         # A TLS object must not be read and written at the same time; neither call waits.
