@@ -28,7 +28,6 @@ from kombu.transport.native_delayed_delivery import (
     declare_native_delayed_delivery_exchanges_and_queues,
     level_name,
 )
-from kombu_amqp.errors import AckTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,34 +219,6 @@ def test_a14_a_window_is_faster_than_waiting_for_each(broker: Broker) -> None:
     record("amqp: A-14", 0, waited=f"{waiting:.0f}/s", window=f"{window:.0f}/s")
     # Eight times where nothing else runs; tests run beside others.
     assert window > (8 if FULL else 2) * waiting
-
-
-# -- P8: the broker's time for an answer ------------------------------------------------------
-
-
-def test_a15_a_handler_that_takes_too_long_loses_its_delivery_only(impatient: RabbitMQ) -> None:
-    with Connection(impatient.url) as connection:
-        slow, other = (Queue(name)(connection.channel()) for name in ("kit-slow", "kit-other"))
-        for queue in (slow, other):
-            queue.declare()
-        producer = connection.Producer()
-        producer.publish("slow", routing_key="kit-slow")
-        inbox = Inbox(connection, slow, prefetch=1)
-        (held,) = inbox.wait(1)
-        elsewhere = Inbox(connection, other)
-        time.sleep(4)
-        with pytest.raises(AckTimeout, match="consumer_timeout") as caught:
-            held.ack()
-        assert isinstance(caught.value, amqp.PreconditionFailed)
-        # Other channels have not noticed, and the channel goes on.
-        producer.publish("other", routing_key="kit-other")
-        elsewhere.wait(1)[0].ack()
-        again = inbox.wait(2)[1]
-        assert again.payload == "slow"
-        assert again.delivery_info["redelivered"]
-        again.ack()
-        for queue in (slow, other):
-            queue.delete()
 
 
 # -- P11: kinds of queues ---------------------------------------------------------------------

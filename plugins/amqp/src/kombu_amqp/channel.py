@@ -149,8 +149,12 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
 
     def _tell_refusal(self) -> None:
         """Called by `Connection.drain_events`."""
+        connection = self.connection
+        if self.refusal is not None and connection is not None and self._consuming.any:
+            # Who goes on after this error is to get messages again.
+            connection.events.append(self._tell_refusal)
         self.raise_refusal()
-        if self.connection is None:
+        if connection is None:
             return
         publisher = self._publisher
         if publisher.unsent:
@@ -257,6 +261,8 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             returns_tuple=True,
         )
         connection = self.connection
+        if connection is not None and auto_delete and not passive:
+            connection.vanishing.add(queue if nowait else answer[0])
         if connection is not None and connection.consumer_cancelled == REDECLARE and not passive:
             connection.topology.declared(
                 queue if nowait else answer[0],
@@ -625,6 +631,10 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         connection = self.connection
         if connection is not None and event is not None:
             connection.events.append(event)
+
+    def give_back_overdue(self, now: float, limit: float) -> int:
+        """See `Consuming.give_back_overdue`."""
+        return self._consuming.give_back_overdue(now, limit) if self.is_open else 0
 
     # -- answering ---------------------------------------------------------------------------
 

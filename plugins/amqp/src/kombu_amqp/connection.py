@@ -32,6 +32,7 @@ from .errors import (
     for_code,
 )
 from .outbox import outbox_of
+from .overdue import Overdue
 from .probing import takes_global_limits
 from .pulse import beat, pulse
 from .reading import Turns
@@ -101,6 +102,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         confirm_publish: bool | str = False,
         window: Window | None = None,
         consumer_cancelled: str = RAISE,
+        consumer_timeout: float | None = None,
         operation_timeout: float = OPERATION_TIMEOUT,
         **kwargs: Any,
     ) -> None:
@@ -110,6 +112,9 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self.window = window or Window()
         self.consumer_cancelled = consumer_cancelled
         self.topology = Topology()
+        #: Queues that go with their last consumer.
+        self.vanishing: set[str] = set()
+        self.overdue = None if consumer_timeout is None else Overdue(consumer_timeout)
         #: What goes out again on the next connection.
         self.outbox = outbox_of(client)
         self.operation_timeout = operation_timeout
@@ -193,7 +198,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
                     raise both(exc) from exc
                 raise
         _open.add(self)
-        if self.heartbeat:
+        if self.heartbeat or self.overdue is not None:
             pulse.add(self)
         return None
 

@@ -37,6 +37,10 @@ class AmqpOptions(CommonOptions):
     #: `ConsumerCancelled`; ``"redeclare"`` the queue, as this connection declared it, and go on;
     #: ``"wait"`` until somebody has declared it, and go on.
     consumer_cancelled: str = RAISE
+    #: The broker's setting of this name, in seconds: prefetched messages go back to their queue
+    #: when half of it is over, and nothing is prefetched then, until the callback ends that takes
+    #: so long.
+    consumer_timeout: float | None = None
     #: Seconds between heartbeats, 0 for none; it goes before that of the connection.
     heartbeat: float | None = None
     #: SASL mechanism; it goes before that of the connection.
@@ -88,6 +92,8 @@ class AmqpOptions(CommonOptions):
         for name in ("confirm_window", "confirm_window_bytes", "confirm_window_age"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: wanted more than 0")
+        if self.consumer_timeout is not None and not self.consumer_timeout > 0:
+            raise ValueError(f"consumer_timeout is {self.consumer_timeout!r}: wanted more than 0")
 
     @property
     def window(self) -> Window:
@@ -105,6 +111,7 @@ _OURS = frozenset(
         "confirm_window_age",
         "heartbeat",
         "consumer_cancelled",
+        "consumer_timeout",
         "login_method",
         "manager_hostname",
         "manager_port",

@@ -121,6 +121,7 @@ class Transport(base.Transport):
             confirm_publish=options.confirm_publish,
             window=options.window,
             consumer_cancelled=options.consumer_cancelled,
+            consumer_timeout=options.consumer_timeout,
             operation_timeout=options.read_timeout or options.operation_timeout,
             **arguments,
         )
