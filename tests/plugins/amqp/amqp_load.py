@@ -34,7 +34,7 @@ class Load:
         ledger: Where everything is written down.
         queue: Its name.
         count: How many messages each sender sends; 0 ends them at any time.
-        pause: Seconds between two messages of a sender.
+        work: Seconds that a receiver takes over a message.
         ahead: How many accepted messages may be waiting before senders pause; `None`: any number.
     """
 
@@ -45,17 +45,19 @@ class Load:
         queue: str,
         count: int,
         *,
-        pause: float = 0.0,
+        work: float = 0.0,
         ahead: int | None = None,
     ) -> None:
         self.url, self.ledger, self.queue, self.count = url, ledger, queue, count
-        self.pause, self.ahead = pause, ahead
+        self.work, self.ahead = work, ahead
         self.over = threading.Event()
         self.failures: list[BaseException] = []
         #: How often a message was refused, and sent again for that.
         self.refused = 0
         #: When each consumer got messages (`time.monotonic`).
         self.arrivals: dict[str, list[float]] = defaultdict(list)
+        #: When messages of each sender were accepted.
+        self.confirmed: dict[str, list[float]] = defaultdict(list)
         #: When the broker said to each that it is a consumer.
         self.began: dict[str, list[float]] = defaultdict(list)
         self._accepted: set[str] = set()
@@ -94,6 +96,7 @@ class Load:
         def accepted(message: str) -> None:
             recorder.accepted(message, self.queue)
             self._accepted.add(message)
+            self.confirmed[name].append(time.monotonic())
 
         def refused(message: str) -> None:
             self.refused += 1
@@ -134,7 +137,8 @@ class Load:
                 self._pace(again)
 
     def _pace(self, again: deque[str]) -> None:
-        time.sleep(0.05 if again else self.pause)
+        if again:
+            time.sleep(0.05)
         while self.ahead is not None and self.count and self.waiting > self.ahead:
             time.sleep(0.02)
 
@@ -158,6 +162,7 @@ class Load:
             recorder.delivered(body, self.queue, redelivered=redelivered, owner=name)
             arrivals.append(time.monotonic())
             self._arrived.add(body)
+            time.sleep(self.work)
             recorder.acking(body, owner=name)
             message.ack()
 

@@ -24,6 +24,7 @@ from .arrived import Arrived
 from .calls import Calls
 from .cancelled import RAISE, Topology
 from .channel import Channel
+from .delaying import Delays
 from .errors import (
     Blocked,
     FrameSyntaxError,
@@ -103,6 +104,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         window: Window | None = None,
         consumer_cancelled: str = RAISE,
         consumer_timeout: float | None = None,
+        delays: Delays | None = None,
         operation_timeout: float = OPERATION_TIMEOUT,
         **kwargs: Any,
     ) -> None:
@@ -112,6 +114,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self.window = window or Window()
         self.consumer_cancelled = consumer_cancelled
         self.topology = Topology()
+        self.delays = delays or Delays()
         #: Queues that go with their last consumer.
         self.vanishing: set[str] = set()
         self.overdue = None if consumer_timeout is None else Overdue(consumer_timeout)
