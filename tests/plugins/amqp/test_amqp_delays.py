@@ -173,8 +173,9 @@ def test_a18_who_may_not_declare_can_publish_delayed_messages(queue: Any, restri
         # Whole seconds, and no earlier than it was asked for.
         assert time.monotonic() - began > 1.2
         assert message.headers == {"a": 1}
-        with connection.Producer().batch() as batch:
-            batch.publish("batch", exchange=queue.exchange, routing_key="orders.new", delay=1)
+        producer = connection.Producer()
+        with producer.batch():
+            producer.publish("batch", exchange=queue.exchange, routing_key="orders.new", delay=1)
         assert inbox.wait(2, within=10)[1].payload == "batch"
         for each in inbox.messages:
             each.ack()
