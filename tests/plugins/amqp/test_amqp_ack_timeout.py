@@ -59,9 +59,16 @@ def drained(connection: Any) -> bool:
     return False
 
 
+@pytest.mark.parametrize("heartbeat", [0, 1])
 def test_a15_a_handler_that_takes_too_long_loses_its_delivery_only(
-    connection: Any, slow: Any
+    url: str, slow: Any, heartbeat: int
 ) -> None:
+    """Also where the thread of the heartbeats has read that the channel is closed."""
+    with Connection(url, heartbeat=heartbeat) as connection:
+        takes_too_long(connection, Queue(slow.name, no_declare=True))
+
+
+def takes_too_long(connection: Any, slow: Any) -> None:
     other = Queue("kit-other")(connection.channel())
     other.declare()
     producer = connection.Producer()

@@ -75,6 +75,10 @@ class Message(message.Message):
             # Of a lost connection the channel itself says so.
             and channel.connection is not None
         ):
+            # Why it was closed says more, where nobody was told: that of a consumer_timeout is
+            # read by the thread of the heartbeats, while the callback goes on.
+            if hasattr(channel, "raise_refusal"):
+                channel.raise_refusal()
             raise StaleDelivery(
                 f"delivery {self.delivery_tag} came before its channel was closed or recovered: "
                 "the broker gives the message out again, and that delivery is the one to answer"
