@@ -261,7 +261,7 @@ class Channel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
             returns_tuple=True,
         )
         connection = self.connection
-        if connection is not None and auto_delete and not passive:
+        if connection is not None and connection.overdue is not None and auto_delete:
             connection.vanishing.add(queue if nowait else answer[0])
         if connection is not None and connection.consumer_cancelled == REDECLARE and not passive:
             connection.topology.declared(

@@ -115,7 +115,7 @@ class Connection(Calls, amqp.Connection):  # type: ignore[misc]
         self.consumer_cancelled = consumer_cancelled
         self.topology = Topology()
         self.delays = delays or Delays()
-        #: Queues that go with their last consumer.
+        #: Queues that go with their last consumer, where it matters for `Overdue`.
         self.vanishing: set[str] = set()
         self.overdue = None if consumer_timeout is None else Overdue(consumer_timeout)
         #: What goes out again on the next connection.
