@@ -4,6 +4,7 @@ others stand.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from full_scale import FULL, record
 from kombu import Connection, Exchange, Queue, exceptions
-from kombu.testing.checks import LATE, no_growth, returns_within
+from kombu.testing.checks import LATE, Usage, no_growth, returns_within
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import Broker, Inbox, wait_until
@@ -339,6 +340,11 @@ def test_a19_deliveries_are_counted_and_limited_on_quorum_queues(broker: Broker)
 # -- P14, P21: leaks and threads --------------------------------------------------------------
 
 
+def counted_objects() -> int:
+    gc.collect()
+    return len(gc.get_objects())
+
+
 @pytest.mark.timeout(1_800)
 def test_a22_forced_reconnects_leave_nothing_behind(broker: Broker, managed: RabbitMQ) -> None:
     connection = Connection(managed.url)
@@ -354,14 +360,22 @@ def test_a22_forced_reconnects_leave_nothing_behind(broker: Broker, managed: Rab
             connection.drain_events(timeout=5)
 
     count = 10_000 if FULL else 100
-    for _ in range(10):
+    # The allocator needs some hundred rounds to have what it goes on with.
+    for _ in range(500 if FULL else 10):
         once()
-    began = time.monotonic()
-    # More than the interpreter needs for a while is a leak.
-    with no_growth(memory=5 * 2**20):
+    began, objects = time.monotonic(), counted_objects()
+    with no_growth(memory=5 * 2**20) as before:
         for _ in range(count):
             once()
-    record("amqp: A-22, forced reconnects", time.monotonic() - began, reconnects=count)
+    more = counted_objects() - objects
+    assert more < 1_000
+    record(
+        "amqp: A-22, forced reconnects",
+        time.monotonic() - began,
+        reconnects=count,
+        memory=f"{(Usage.now().memory - before.memory) / 2**20:+.1f} MB",
+        objects=f"{more:+}",
+    )
     connection.flush(timeout=10)
     manager = connection.get_manager(port=managed.management_port)
     mine = {each["name"] for each in manager.get_connections()}
