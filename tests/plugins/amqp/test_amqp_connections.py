@@ -187,6 +187,25 @@ def test_a21_a_broker_that_hangs_is_noticed(broker: Broker, rabbitmq: RabbitMQ) 
         rabbitmq.resume()
 
 
+def test_a21_the_next_host_is_taken_when_a_broker_hangs(broker: Broker, rabbitmq: RabbitMQ) -> None:
+    queue = broker.queue()
+    with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
+        urls = [proxy.through(rabbitmq.url), rabbitmq.url]
+        with Connection(urls, heartbeat=1, connect_timeout=0.5) as connection:
+            producer = connection.Producer()
+            producer.publish("before", routing_key=queue.name).wait(5)
+            began = time.monotonic()
+            proxy.blackhole()
+            with pytest.raises(connection.recoverable_connection_errors, match="two heartbeats"):
+                connection.drain_events(timeout=10)
+            producer.publish("after", routing_key=queue.name, retry=True, timeout=5)
+            connection.flush(timeout=5)
+            # Two heartbeats and a second; then half a second for the first host.
+            assert time.monotonic() - began < 5
+            assert connection.port == rabbitmq.port
+    broker.holds(queue, "before", "after")
+
+
 def test_a21_a_broker_that_hangs_is_noticed_while_nobody_looks(
     broker: Broker, rabbitmq: RabbitMQ
 ) -> None:

@@ -134,7 +134,9 @@ def test_flow_is_answered(double: BrokerDouble) -> None:
     connection.close()
 
 
-def test_a_broker_without_a_limit_of_the_channel_is_found_out_at_no_cost() -> None:
+def test_a16_a_broker_without_a_limit_of_the_channel_is_found_out_at_no_cost() -> None:
+    """As RabbitMQ 4 answers, which was not there to be tried."""
+
     def refuse(number: int) -> bytes:
         # Class, method, size, count, flag.
         if not double.payload[10]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from amqp_load import Load
 
-from full_scale import FULL, record
-from kombu import Connection, Consumer, Producer, Queue, exceptions
+from kombu import Connection, Producer, Queue
 from kombu.testing.faults.processes import Child
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.fixtures import run, server_fixture
-from kombu.testing.ledger import Ledger, message_id
+from kombu.testing.ledger import Ledger
 from kombu.testing.servers import RabbitMQ
 
 if TYPE_CHECKING:
@@ -27,86 +24,6 @@ __all__ = ("run",)
 
 #: One of its own: it is killed.
 broken = server_fixture(RabbitMQ, scope="module")
-
-LOST = (OSError, exceptions.ConnectionError, exceptions.ChannelError, exceptions.OperationalError)
-
-
-class Load:
-    """Threads that send to a queue and receive from it, whatever happens to their connections."""
-
-    def __init__(self, url: str, ledger: Ledger, queue: str, count: int) -> None:
-        self.url, self.ledger, self.queue, self.count = url, ledger, queue, count
-        self.over = threading.Event()
-        self.failures: list[BaseException] = []
-
-    def connection(self) -> Any:
-        return Connection(
-            self.url,
-            connect_timeout=2,
-            transport_options={"interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.5},
-        )
-
-    def guarded(self, work: Any, *args: Any) -> threading.Thread:
-        def guard() -> None:
-            try:
-                work(*args)
-            except BaseException as error:
-                self.failures.append(error)
-
-        thread = threading.Thread(target=guard, daemon=True)
-        thread.start()
-        return thread
-
-    def send(self, name: str) -> None:
-        recorder = self.ledger.recorder()
-        policy = {"max_retries": 50, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 1}
-        with self.connection() as connection:
-            producer = Producer(connection)
-            number = 0
-            while number < self.count:
-                message = message_id(name, number)
-                number += 1
-                recorder.sent(message, self.queue)
-                try:
-                    handle = producer.publish(
-                        message,
-                        routing_key=self.queue,
-                        retry=True,
-                        retry_policy=policy,
-                        timeout=40,
-                        message_id=message,
-                    )
-                except exceptions.PublishRefused:
-                    continue  # of a queue that has no leader: they were not accepted
-                # Accepted when the handle is settled, not when publish() returns.
-                handle.then(lambda _, message=message: recorder.accepted(message, self.queue))
-
-    def receive(self, name: str) -> None:
-        recorder = self.ledger.recorder()
-
-        def have(message: Any) -> None:
-            body = message.payload
-            redelivered = message.delivery_info["redelivered"]
-            recorder.delivered(body, self.queue, redelivered=redelivered, owner=name)
-            recorder.acking(body, owner=name)
-            message.ack()
-
-        connection = self.connection()
-        while not self.over.is_set():
-            with contextlib.suppress(*LOST):
-                connection.ensure_connection(max_retries=50, interval_start=0.1, timeout=30)
-                queue = Queue(self.queue, no_declare=True)
-                with Consumer(
-                    connection.channel(), queue, on_message=have, prefetch_count=10
-                ) as consumer:
-                    assert consumer.consuming_from(queue)
-                    while not self.over.is_set():
-                        with contextlib.suppress(TimeoutError):
-                            connection.drain_events(timeout=0.2)
-                        if not connection.connected:
-                            break
-            connection.collect(socket_timeout=1)
-        connection.close(timeout=5)
 
 
 @pytest.mark.timeout(180)
@@ -164,53 +81,3 @@ def test_what_a_killed_consumer_held_is_worked_off_by_others(broken: RabbitMQ, r
             assert worker.wait() == 0, worker.output
             assert sorted(int(line) for line in worker.output.split()) == list(range(60))
         queue.delete()
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(not FULL, reason="three nodes take a minute to start: at full scale only")
-def test_a06_three_nodes_of_which_one_is_killed_again_and_again(run: Run, tmp_path: Path) -> None:
-    first = RabbitMQ(folder=tmp_path / "n1")
-    nodes = [first, *(RabbitMQ(folder=tmp_path / f"n{n}", beside=first) for n in (2, 3))]
-    ledger, name = Ledger(tmp_path / "ledger", run), "kit-cluster"
-    # KOMBU_TEST_CLUSTER_SECONDS: for a shorter look.
-    seconds, killed = float(os.environ.get("KOMBU_TEST_CLUSTER_SECONDS", "300")), 0
-    try:
-        for node in nodes:
-            node.start()
-        for node in nodes[1:]:
-            node.join()
-        with Connection(first.url) as connection:
-            Queue(name, queue_arguments={"x-queue-type": "quorum"})(connection.channel()).declare()
-        urls = ";".join(node.url for node in nodes)
-        load = Load(urls, ledger, name, 10**9)
-        senders = [load.guarded(load.send, f"p{number}") for number in range(2)]
-        receivers = [load.guarded(load.receive, f"c{number}") for number in range(2)]
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(30)
-            victim = nodes[killed % 3]
-            victim.kill9()
-            killed += 1
-            time.sleep(1)
-            victim.start()
-        load.count = 0
-        for sender in senders:
-            sender.join(100)
-        time.sleep(5)
-        load.over.set()
-        for receiver in receivers:
-            receiver.join(60)
-        assert not load.failures
-        recorder = ledger.recorder()
-        with Connection(urls) as connection:
-            connection.ensure_connection(timeout=60)
-            left = Queue(name, no_declare=True)(connection.channel())
-            while (message := left.get()) is not None:
-                recorder.remaining(message.payload, name)
-                message.ack()
-        report = ledger.check(["I1"])
-        report.raise_if_broken()
-        record("amqp: A-6, three nodes", seconds, kills=killed, **report.counts)
-    finally:
-        for node in reversed(nodes):
-            node.close()

@@ -1,9 +1,10 @@
-"""What users of AMQP suffered from, one scenario each; a12, a13 stand with the windows of confirms,
-a03, a06 to a11, a20, a21 and a24 with connections, channels and outages.
+"""What users of AMQP suffered from, one scenario each; `docs/transports/amqp.md` says where the
+others stand.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 import time
@@ -16,19 +17,12 @@ import pytest
 
 from full_scale import FULL, record
 from kombu import Connection, Exchange, Queue, exceptions
-from kombu.testing.checks import no_growth, returns_within
+from kombu.testing.checks import LATE, Usage, no_growth, returns_within
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import Broker, Inbox, wait_until
 from kombu.testing.ports import Port
 from kombu.testing.servers import RabbitMQ
-from kombu.transport.native_delayed_delivery import (
-    bind_queue_to_native_delayed_delivery_exchange,
-    calculate_routing_key,
-    declare_native_delayed_delivery_exchanges_and_queues,
-    level_name,
-)
-from kombu_amqp.errors import AckTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,58 +32,68 @@ managed = server_fixture(
 )
 
 
-@pytest.fixture(scope="module")
-def impatient(managed: RabbitMQ) -> RabbitMQ:
-    """One whose consumers have two seconds, and whose management API is there."""
-    for name, value in (("consumer_timeout", 2000), ("channel_tick_interval", 500)):
-        managed.control("eval", f"application:set_env(rabbit, {name}, {value}).")
-    return managed
-
-
 QUORUM = {"x-queue-type": "quorum"}
 
 
 # -- P2: hangs --------------------------------------------------------------------------------
 
 
+#: Everything that connects, by its name: called with a connection, and how long it may take.
+CALLS: dict[str, Callable[[Any, float], Any]] = {
+    "publish": lambda c, t: c.Producer().publish("m", routing_key="q", timeout=t),
+    "publish, retried": lambda c, t: c.Producer().publish(
+        "m", routing_key="q", timeout=t, retry=True
+    ),
+    "publish, retried for ever": lambda c, t: c.Producer().publish(
+        "m",
+        routing_key="q",
+        timeout=t,
+        retry=True,
+        retry_policy={"max_retries": None, "interval_start": 0.01},
+        declare=[Queue("kit-never", Exchange("kit-never"))],
+    ),
+    "connect": lambda c, t: c.connect(timeout=t),
+    "channel": lambda c, t: c.channel(timeout=t),
+    "ensure_connection": lambda c, t: c.ensure_connection(timeout=t),
+    "ensure": lambda c, t: c.ensure(None, c.connect, timeout=t)(),
+    "autoretry": lambda c, t: c.autoretry(lambda channel: channel, timeout=t)(),
+    "declare": lambda c, t: Queue("kit-never")(c).declare(timeout=t),
+    "Consumer": lambda c, t: c.Consumer([Queue("kit-never")], timeout=t),
+    "SimpleQueue": lambda c, t: c.SimpleQueue("kit-never", timeout=t),
+    "drain_events": lambda c, t: c.drain_events(timeout=t),
+    "pool": lambda c, t: c.Pool(1).acquire(block=True, timeout=t).connect(timeout=t),
+}
+
+
 @pytest.mark.timeout(400)
-def test_a01_every_call_ends_in_time_while_the_broker_is_down() -> None:
-    """The first one and the hundredth."""
-    dead = Port()
+@pytest.mark.parametrize("name", CALLS)
+def test_a01_every_call_ends_in_time_while_the_broker_is_down(name: str) -> None:
+    """The first one, the hundredth, and those between, on the same connection."""
+    dead, call = Port(), CALLS[name]
     connection = Connection(f"amqp://guest:guest@127.0.0.1:{dead.number}//")
-    producer = connection.Producer()
-    queue = Queue("kit-never", Exchange("kit-never"))
-    limit = 2.0 if FULL else 0.15
-    calls: list[Callable[[], Any]] = [
-        lambda: producer.publish("m", routing_key="q", timeout=limit),
-        lambda: producer.publish("m", routing_key="q", timeout=limit, retry=True),
-        lambda: producer.publish(
-            "m",
-            routing_key="q",
-            timeout=limit,
-            retry=True,
-            retry_policy={"max_retries": None, "interval_start": 0.05},
-            declare=[queue],
-        ),
-        lambda: connection.channel(timeout=limit),
-        lambda: connection.connect(timeout=limit),
-        lambda: connection.ensure_connection(timeout=limit),
-        lambda: connection.SimpleQueue("kit-never", timeout=limit),
-    ]
-    for call in calls * (15 if FULL else 3):
+    # Importing the transport takes no time of the first call.
+    assert connection.transport.driver_type == "amqp"
+    began = time.monotonic()
+    for number in range(1, 101):
+        # As long as people wait for the first and the last, at full scale.
+        long = number in {1, 100}
+        limit = (2.0 if FULL else 0.15) if long else 0.01
         with pytest.raises((OSError, exceptions.KombuError)):
-            returns_within(limit, call)
+            # Of a hundred calls on a machine that is busy some are held up by it.
+            late = LATE if long else 2.0
+            returns_within(limit, lambda limit=limit: call(connection, limit), late=late)
+    record(f"amqp: A-1, {name}", time.monotonic() - began, calls=100)
     dead.close()
 
 
 def test_a02_an_alarm_is_told_to_publishers_and_not_to_consumers(
-    broker: Broker, impatient: RabbitMQ
+    broker: Broker, managed: RabbitMQ
 ) -> None:
     told: list[Any] = []
     with (
-        Connection(impatient.url) as receiving,
+        Connection(managed.url) as receiving,
         Connection(
-            impatient.url,
+            managed.url,
             transport_options={
                 "on_blocked": told.append,
                 "on_unblocked": lambda: told.append("over"),
@@ -101,7 +105,7 @@ def test_a02_an_alarm_is_told_to_publishers_and_not_to_consumers(
         inbox = Inbox(receiving, queue)
         producer = connection.Producer()
         producer.publish("before", routing_key=queue.name).wait(timeout=5)
-        impatient.control("set_vm_memory_high_watermark", "0.000001")
+        managed.control("set_vm_memory_high_watermark", "0.000001")
         try:
             with pytest.raises(amqp.exceptions.Blocked, match="takes no messages"):
                 # The broker tells of it with the first message, which the window keeps.
@@ -112,7 +116,7 @@ def test_a02_an_alarm_is_told_to_publishers_and_not_to_consumers(
             inbox.messages[0].ack()
             assert len(told) == 1
         finally:
-            impatient.control("set_vm_memory_high_watermark", "absolute", "512MB")
+            managed.control("set_vm_memory_high_watermark", "absolute", "512MB")
         producer.publish("after", routing_key=queue.name, timeout=10)
         producer.flush(timeout=10)
         assert told[1:] == ["over"]
@@ -166,6 +170,28 @@ def test_a05_one_deadline_is_for_all_that_a_publish_does(
         connection.collect(socket_timeout=0.2)
 
 
+def test_a05_attempts_are_logged_with_pauses_that_grow(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "kombu.connection")
+    dead = Port()
+    connection = Connection(f"amqp://guest:guest@127.0.0.1:{dead.number}//")
+    told: list[float] = []
+    with pytest.raises(exceptions.OperationalError):
+        connection.ensure_connection(
+            lambda _, pause: told.append(pause),
+            max_retries=3,
+            interval_start=0.04,
+            interval_step=0.04,
+            timeout=5,
+        )
+    logged = [each for each in caplog.messages if "cannot connect to amqp://" in each]
+    assert len(logged) == len(told) == 3
+    # Chance takes part of a pause away, so that many clients do not come at once.
+    for pause, longest in zip(told, (0.04, 0.08, 0.12), strict=True):
+        assert 0 < pause <= longest
+    assert "again in" in logged[0]
+    dead.close()
+
+
 # -- P6: queues that go -----------------------------------------------------------------------
 
 
@@ -200,54 +226,49 @@ def test_a09_a_deleted_queue_is_waited_for_where_that_is_wanted(broker: Broker) 
 # -- P7: confirms -----------------------------------------------------------------------------
 
 
-def test_a14_a_window_is_faster_than_waiting_for_each(broker: Broker) -> None:
+@pytest.mark.timeout(300)
+def test_a14_a_window_waits_seldom(broker: Broker) -> None:
+    """What that gives in time is for the benchmarks: at least eight times the rate."""
     queue = broker.queue()
-    each, windowed = (200, 3_000) if not FULL else (2_000, 10_000)
+    count = 10_000 if FULL else 1_000
+    told: dict[str, Any] = {}
 
-    def rate(count: int, **options: Any) -> float:
+    def publish(name: str, **options: Any) -> int:
         connection = broker.connect(**options)
         producer = connection.Producer()
         producer.publish("m", routing_key=queue.name)
         connection.flush()
+        waits, most = [0], 0
+        wait_until, confirms = (
+            connection.connection.wait_until,
+            producer.channel._publisher.confirms,
+        )
+
+        def counted(*args: Any) -> None:
+            waits[0] += 1
+            wait_until(*args)
+
+        connection.connection.wait_until = counted
+        accepted = 0
+
+        def settled(_: Any) -> None:
+            nonlocal accepted
+            accepted += 1
+
         began = time.perf_counter()
         for number in range(count):
-            producer.publish(number, routing_key=queue.name)
+            producer.publish(number, routing_key=queue.name).then(settled)
+            most = max(most, len(confirms))
         connection.flush(timeout=60)
-        return count / (time.perf_counter() - began)
+        told[name] = f"{count / (time.perf_counter() - began):.0f}/s"
+        assert accepted == count
+        assert most <= 100
+        return waits[0]
 
-    waiting, window = rate(each, confirm_publish=True), rate(windowed)
-    assert queue.purge() == each + windowed + 2
-    record("amqp: A-14", 0, waited=f"{waiting:.0f}/s", window=f"{window:.0f}/s")
-    # Eight times where nothing else runs; tests run beside others.
-    assert window > (8 if FULL else 2) * waiting
-
-
-# -- P8: the broker's time for an answer ------------------------------------------------------
-
-
-def test_a15_a_handler_that_takes_too_long_loses_its_delivery_only(impatient: RabbitMQ) -> None:
-    with Connection(impatient.url) as connection:
-        slow, other = (Queue(name)(connection.channel()) for name in ("kit-slow", "kit-other"))
-        for queue in (slow, other):
-            queue.declare()
-        producer = connection.Producer()
-        producer.publish("slow", routing_key="kit-slow")
-        inbox = Inbox(connection, slow, prefetch=1)
-        (held,) = inbox.wait(1)
-        elsewhere = Inbox(connection, other)
-        time.sleep(4)
-        with pytest.raises(AckTimeout, match="consumer_timeout") as caught:
-            held.ack()
-        assert isinstance(caught.value, amqp.PreconditionFailed)
-        # Other channels have not noticed, and the channel goes on.
-        producer.publish("other", routing_key="kit-other")
-        elsewhere.wait(1)[0].ack()
-        again = inbox.wait(2)[1]
-        assert again.payload == "slow"
-        assert again.delivery_info["redelivered"]
-        again.ack()
-        for queue in (slow, other):
-            queue.delete()
+    assert publish("waited", confirm_publish=True) >= count
+    assert publish("window", confirm_window=100) < count / 4
+    assert queue.purge() == 2 * count + 2
+    record("amqp: A-14", 0, messages=count, **told)
 
 
 # -- P11: kinds of queues ---------------------------------------------------------------------
@@ -255,7 +276,9 @@ def test_a15_a_handler_that_takes_too_long_loses_its_delivery_only(impatient: Ra
 
 @pytest.mark.parametrize("kind", ["classic", "quorum", "stream"])
 def test_a16_every_kind_of_queue_is_of_use(broker: Broker, rabbitmq: RabbitMQ, kind: str) -> None:
-    """On the version that is installed: 3.10 where this was written; 3.13 and 4 did not run."""
+    """On the version that is installed: 3.10 where this was written; 3.13 and 4 did not run, but
+    for the double that answers 540 (test_amqp_frames).
+    """
     queue = broker.queue(queue_arguments={"x-queue-type": kind})
     broker.send(queue, *range(10))
     connection = broker.connect()
@@ -292,64 +315,8 @@ def test_a17_a_limit_that_changes_counts_on_a_quorum_queue(broker: Broker) -> No
     assert sorted(inbox.bodies) == list(range(12))
 
 
-@pytest.mark.timeout(300)
-def test_a18_native_delays_keep_time_key_and_prefix(broker: Broker, rabbitmq: RabbitMQ) -> None:
-    """Up to two minutes for real at full scale; what is longer by its computed routing key."""
-    connection, prefix = broker.connect(), broker.name("x")
-    declare_native_delayed_delivery_exchanges_and_queues(connection, "quorum", prefix, timeout=60)
-    exchange = Exchange(broker.name("x"), "topic")
-    queue = Queue(broker.name(), exchange, routing_key="orders.new", queue_arguments=QUORUM)(
-        connection
-    )
-    queue.declare()
-    bind_queue_to_native_delayed_delivery_exchange(connection, queue, prefix)
-    inbox = Inbox(broker.connect(), queue)
-    delays = (1, 2, 5, 60, 120) if FULL else (1, 3)
-    began = time.monotonic()
-    producer = connection.Producer()
-    for delay in delays:
-        producer.publish(
-            delay,
-            exchange=level_name(27, prefix),
-            routing_key=calculate_routing_key(delay, "orders.new"),
-        )
-    producer.flush()
-    for position, delay in enumerate(delays, 1):
-        message = inbox.wait(position, within=delay + 10)[-1]
-        assert message.payload == delay
-        assert -0.1 < time.monotonic() - began - delay < 1.5
-        assert message.delivery_info["routing_key"].endswith(".orders.new")
-        message.ack()
-    # 30 days: its bits are those of the levels whose times add up to it.
-    bits = calculate_routing_key(30 * 86_400, "orders.new").split(".")[:28]
-    assert sum(2 ** (27 - n) for n, bit in enumerate(bits) if bit == "1") == 30 * 86_400
-    channel = connection.channel()
-    for level in range(28):
-        channel.queue_delete(level_name(level, prefix))
-        channel.exchange_delete(level_name(level, prefix))
-    channel.exchange_delete(f"{prefix}_celery_delayed_delivery")
-
-
-def test_a18_who_may_not_declare_can_publish_and_consume(
-    broker: Broker, rabbitmq: RabbitMQ
-) -> None:
-    queue = broker.queue()
-    rabbitmq.control("add_user", "restricted", "secret")
-    try:
-        rabbitmq.control("set_permissions", "restricted", "^$", ".*", ".*")
-        url = rabbitmq.url.replace("guest:guest", "restricted:secret")
-        with Connection(url) as connection:
-            connection.Producer().publish("m", routing_key=queue.name)
-            with pytest.raises(amqp.AccessRefused):
-                Queue(broker.name())(connection.channel()).declare()
-            there = Queue(queue.name, no_declare=True)
-            message = Inbox(connection, there).wait(1)[0]
-            message.ack()
-    finally:
-        rabbitmq.control("delete_user", "restricted")
-
-
 def test_a19_deliveries_are_counted_and_limited_on_quorum_queues(broker: Broker) -> None:
+    """With a limit of its own: the one that RabbitMQ 4 has by default did not run."""
     dead = broker.queue()
     queue = broker.queue(
         queue_arguments={
@@ -373,9 +340,14 @@ def test_a19_deliveries_are_counted_and_limited_on_quorum_queues(broker: Broker)
 # -- P14, P21: leaks and threads --------------------------------------------------------------
 
 
+def counted_objects() -> int:
+    gc.collect()
+    return len(gc.get_objects())
+
+
 @pytest.mark.timeout(1_800)
-def test_a22_forced_reconnects_leave_nothing_behind(broker: Broker, impatient: RabbitMQ) -> None:
-    connection = Connection(impatient.url)
+def test_a22_forced_reconnects_leave_nothing_behind(broker: Broker, managed: RabbitMQ) -> None:
+    connection = Connection(managed.url)
     producer = connection.Producer()
     queue = Queue("kit-reconnects")(connection)
     queue.declare()
@@ -388,15 +360,26 @@ def test_a22_forced_reconnects_leave_nothing_behind(broker: Broker, impatient: R
             connection.drain_events(timeout=5)
 
     count = 10_000 if FULL else 100
-    for _ in range(10):
+    # The allocator needs some hundred rounds to have what it goes on with.
+    for _ in range(500 if FULL else 10):
         once()
-    began = time.monotonic()
-    with no_growth():
+    began, objects = time.monotonic(), counted_objects()
+    # Memory is told and not judged: the process of the tests keeps some of its own.  A process that
+    # does nothing else had 3.3 MB more after 12,000, and no more after 7,500 than after 12,000.
+    with no_growth() as before:
         for _ in range(count):
             once()
-    record("amqp: A-22, forced reconnects", time.monotonic() - began, reconnects=count)
+    more = counted_objects() - objects
+    assert more < 1_000
+    record(
+        "amqp: A-22, forced reconnects",
+        time.monotonic() - began,
+        reconnects=count,
+        memory=f"{(Usage.now().memory - before.memory) / 2**20:+.1f} MB",
+        objects=f"{more:+}",
+    )
     connection.flush(timeout=10)
-    manager = connection.get_manager(port=impatient.management_port)
+    manager = connection.get_manager(port=managed.management_port)
     mine = {each["name"] for each in manager.get_connections()}
     wait_until(lambda: len(manager.get_connections()) <= 1, f"one of {mine} is left", 15)
     assert Queue("kit-reconnects")(connection).delete() >= count
@@ -443,9 +426,9 @@ def test_a23_threads_share_a_connection_and_every_body_is_whole(broker: Broker) 
 # -- the management API -----------------------------------------------------------------------
 
 
-def test_the_management_api_answers(impatient: RabbitMQ) -> None:
+def test_the_management_api_answers(managed: RabbitMQ) -> None:
     with Connection(
-        impatient.url, transport_options={"manager_port": impatient.management_port}
+        managed.url, transport_options={"manager_port": managed.management_port}
     ) as connection:
         queue = Queue("kit-managed", Exchange("kit-managed"), routing_key="k")(connection)
         queue.declare()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu import exceptions, plugins
 from kombu.declare import DeclaredEntities
 from kombu.transport import lookup
-from kombu.utils.deadlines import bounded, operation_timeout, within
+from kombu.utils.deadlines import GRACE, bounded, operation_timeout, within
 
 from .errors import as_library_errors
 from .establish import DEFAULT_RETRIES, establish, retry_options
@@ -158,7 +159,12 @@ class Connection(Parameters, Factories, Questions):
         # The attributes themselves: this is on the way of every message that is received.
         connection = self._connection
         if connection is None:
-            connection = self.connection
+            # To connect first is part of the caller's time.
+            began = monotonic()
+            with within(None if timeout is None else max(timeout, GRACE)):
+                connection = self.connection
+            if timeout is not None:
+                timeout = max(timeout - (monotonic() - began), 0.0)
             if connection is None:
                 raise exceptions.RecoverableConnectionError(
                     "the connection is closed: connect() opens it again"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kombu.transport.options import CommonOptions
 
 from .consume.cancelled import POLICIES, RAISE
+from .delaying import QUEUES, WAYS, Delays
 from .publish.window import WINDOW, Window
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class AmqpOptions(CommonOptions):
     #: `ConsumerCancelled`; ``"redeclare"`` the queue, as this connection declared it, and go on;
     #: ``"wait"`` until somebody has declared it, and go on.
     consumer_cancelled: str = RAISE
+    #: The broker's setting of this name, in seconds: prefetched messages go back to their queue
+    #: when half of it is over, and nothing is prefetched then, until the callback ends that takes
+    #: so long.
+    consumer_timeout: float | None = None
+    #: How ``publish(delay=...)`` has messages wait: in ``"queues"`` that are declared for them, or
+    #: in the ``"levels"`` of `kombu.transport.native_delayed_delivery`, and nothing is declared.
+    delayed_delivery: str = QUEUES
+    #: Goes before the names of both, with an underscore.
+    delayed_delivery_prefix: str | None = None
     #: Seconds between heartbeats, 0 for none; it goes before that of the connection.
     heartbeat: float | None = None
     #: SASL mechanism; it goes before that of the connection.
@@ -88,6 +98,15 @@ class AmqpOptions(CommonOptions):
         for name in ("confirm_window", "confirm_window_bytes", "confirm_window_age"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: wanted more than 0")
+        if self.delayed_delivery not in WAYS:
+            raise ValueError(f"delayed_delivery is {self.delayed_delivery!r}: wanted one of {WAYS}")
+        if self.consumer_timeout is not None and not self.consumer_timeout > 0:
+            raise ValueError(f"consumer_timeout is {self.consumer_timeout!r}: wanted more than 0")
+
+    @property
+    def delays(self) -> Delays:
+        """How messages are delayed."""
+        return Delays(self.delayed_delivery, self.delayed_delivery_prefix)
 
     @property
     def window(self) -> Window:
@@ -105,6 +124,9 @@ _OURS = frozenset(
         "confirm_window_age",
         "heartbeat",
         "consumer_cancelled",
+        "consumer_timeout",
+        "delayed_delivery",
+        "delayed_delivery_prefix",
         "login_method",
         "manager_hostname",
         "manager_port",

@@ -121,6 +121,8 @@ class Transport(base.Transport):
             confirm_publish=options.confirm_publish,
             window=options.window,
             consumer_cancelled=options.consumer_cancelled,
+            consumer_timeout=options.consumer_timeout,
+            delays=options.delays,
             operation_timeout=options.read_timeout or options.operation_timeout,
             **arguments,
         )

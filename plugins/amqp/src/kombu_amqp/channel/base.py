@@ -91,6 +91,10 @@ class BaseChannel(Calls, amqp.Channel, StdChannel):  # type: ignore[misc]
         if connection is not None and event is not None:
             connection.incoming.events.append(event)
 
+    def give_back_overdue(self, now: float, limit: float) -> int:
+        """See `Consuming.give_back_overdue`."""
+        return self.consuming.give_back_overdue(now, limit) if self.is_open else 0
+
     # -- ending ------------------------------------------------------------------------------
 
     def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:

@@ -39,6 +39,8 @@ class QueueMethods(BaseChannel):
             returns_tuple=True,
         )
         connection = self.connection
+        if connection is not None and connection.overdue is not None and auto_delete:
+            connection.vanishing.add(queue if nowait else answer[0])
         if connection is not None and connection.consumer_cancelled == REDECLARE and not passive:
             connection.topology.declared(
                 queue if nowait else answer[0],

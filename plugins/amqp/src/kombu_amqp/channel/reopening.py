@@ -83,8 +83,11 @@ class Reopening:
 
     def _tell(self) -> None:
         """Called by `Connection.drain_events`."""
-        self.raise_refusal()
         channel = self._channel
+        if self.refusal is not None and channel.connection is not None and channel.consuming.any:
+            # Who goes on after this error is to get messages again.
+            channel.later(self._tell)
+        self.raise_refusal()
         if channel.connection is None:
             return
         publisher = channel.publisher

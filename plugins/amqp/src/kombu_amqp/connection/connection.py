@@ -45,7 +45,7 @@ class Connection(OpeningConnection):
             return callback() if callback else None
         super().connect()
         _open.add(self)
-        if self.heartbeat:
+        if self.heartbeat or self.overdue is not None:
             pulse.add(self)
         return None
 

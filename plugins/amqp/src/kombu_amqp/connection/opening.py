@@ -16,6 +16,8 @@ from kombu.utils.deadlines import OPERATION_TIMEOUT, current, within
 
 from ..channel import Channel
 from ..consume.cancelled import RAISE, Topology
+from ..consume.overdue import Overdue
+from ..delaying import Delays
 from ..errors import both
 from ..publish.outbox import outbox_of
 from ..publish.window import Window
@@ -45,6 +47,8 @@ class OpeningConnection(Calls, amqp.Connection):  # type: ignore[misc]
             message, ``"window"`` for room in the `window`, False for nothing.
         window: How much may be unconfirmed.
         consumer_cancelled: What becomes of a consumer that the broker has cancelled.
+        consumer_timeout: The broker's limit of this name (seconds): what waits goes back in time.
+        delays: How messages are delayed.
         operation_timeout: Seconds that a call may take that has no deadline.
         **kwargs: Those of `amqp.Connection`.
     """
@@ -73,6 +77,8 @@ class OpeningConnection(Calls, amqp.Connection):  # type: ignore[misc]
         confirm_publish: bool | str = False,
         window: Window | None = None,
         consumer_cancelled: str = RAISE,
+        consumer_timeout: float | None = None,
+        delays: Delays | None = None,
         operation_timeout: float = OPERATION_TIMEOUT,
         **kwargs: Any,
     ) -> None:
@@ -82,6 +88,10 @@ class OpeningConnection(Calls, amqp.Connection):  # type: ignore[misc]
         self.window = window or Window()
         self.consumer_cancelled = consumer_cancelled
         self.topology = Topology()
+        self.delays = delays or Delays()
+        #: Queues that go with their last consumer, where it matters for `Overdue`.
+        self.vanishing: set[str] = set()
+        self.overdue = None if consumer_timeout is None else Overdue(consumer_timeout)
         #: What goes out again on the next connection.
         self.outbox = outbox_of(client)
         #: Its number among those of its client, from 1; 0 until it is open.

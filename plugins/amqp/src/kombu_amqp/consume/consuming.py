@@ -9,6 +9,7 @@ from amqp import spec  # type: ignore[import-untyped]
 from ..errors import ConsumerCancelled
 from .cancelled import RAISE, go_on
 from .consumers import Declared, Registry
+from .overdue import Waits, cancel_frames, reject_frames
 from .scanning import Route
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Consuming:
         self._waiting: dict[int, str] = {}
         #: Delivery tags of what was handed out and not answered.
         self._unanswered: set[int] = set()
+        self._waits = Waits()
+        #: Consumers that the broker does not know at the moment: see `give_back_overdue`.
+        self._stopped: set[str] = set()
 
     @property
     def any(self) -> bool:
@@ -58,6 +62,7 @@ class Consuming:
         channel = self._channel
         channel.forget_routes()
         self._consumers.remove(tag)
+        self._stopped.discard(tag)
         channel.no_ack_consumers.discard(tag)
         channel.callbacks.pop(tag, None)
         return channel.cancel_callbacks.pop(tag, None)
@@ -110,6 +115,7 @@ class Consuming:
             ),
             wait=spec.Basic.ConsumeOk,
         )
+        self._stopped.discard(consumer.tag)
         self._consumers.replaced(consumer.tag, wire_tag)
 
     def _cancel_at_broker(self, wire_tag: str, nowait: bool) -> None:
@@ -227,6 +233,42 @@ class Consuming:
             self.handed_out(message.delivery_tag)
         callback(message)
 
+    # -- what waits for too long -------------------------------------------------------------
+
+    def give_back_overdue(self, now: float, limit: float) -> int:
+        """Where something has waited for so long, stop the consumers and give all that waits back.
+
+        They begin again with the next `Connection.drain_events`.  The thread of the heartbeats
+        calls this, while another one uses the channel: it sends, and waits for nothing.
+
+        Returns how many messages went back.
+        """
+        channel = self._channel
+        connection = channel.connection
+        if self._waits.oldest(list(self._waiting), now) < limit:
+            return 0
+        # A queue that goes with its last consumer would go, with its messages.
+        taken = [each for each in self._consumers.all() if not each.no_ack]
+        if connection is None or any(each.queue in connection.vanishing for each in taken):
+            return 0
+        stopping = [each for each in taken if each.tag not in self._stopped]
+        self._stopped.update(each.tag for each in stopping)
+        number = channel.channel_id or 0
+        # Who takes one out of what waits is the one to answer it.
+        tags = [tag for tag in list(self._waiting) if self._waiting.pop(tag, None) is not None]
+        at_broker = [self._consumers.at_broker(each.tag) for each in stopping]
+        connection.outgoing.send_frames(
+            cancel_frames(number, at_broker) + reject_frames(number, tags)
+        )
+        if stopping:
+            connection.incoming.events.append(self._begin_again)
+        return len(tags)
+
+    def _begin_again(self) -> None:
+        for consumer in self._consumers.all():
+            if consumer.tag in self._stopped and self._channel.is_open:
+                self.consume_again(consumer)
+
     # -- answers -----------------------------------------------------------------------------
 
     def handed_out(self, delivery_tag: int) -> None:
@@ -265,8 +307,10 @@ class Consuming:
         self._channel.forget_routes()
         self._waiting.clear()
         self._unanswered.clear()
+        self._waits = Waits()
 
     def clear(self) -> None:
         """Forget everything, with the channel."""
         self._consumers.clear()
+        self._stopped.clear()
         self.forget_deliveries()

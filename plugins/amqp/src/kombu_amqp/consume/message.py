@@ -72,6 +72,10 @@ class Message(message.Message):
             channel.connection is None
             or self._generation != getattr(channel, "generation", self._generation)
         ):
+            # Why it was closed says more, where nobody was told: that of a consumer_timeout is
+            # read by the thread of the heartbeats, while the callback goes on.
+            if channel.connection is not None and hasattr(channel, "reopening"):
+                channel.reopening.raise_refusal()
             raise channel.stale(self.delivery_tag, self._generation)
         return needs
 
