@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import amqp
 import pytest
-from kombu_amqp.overdue import Waits
 
 from full_scale import FULL, record
 from kombu import Connection, Queue
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import Inbox, wait_until
 from kombu.testing.servers import RabbitMQ
+from kombu_amqp.consume.overdue import Waits
 from kombu_amqp.errors import AckTimeout
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def test_a15_what_waits_behind_a_slow_handler_is_for_others(
     connection: Any, slow: Any, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the option ``consumer_timeout``; without it the others would wait for their turn."""
-    caplog.set_level(logging.WARNING, "kombu_amqp.overdue")
+    caplog.set_level(logging.WARNING, "kombu_amqp.consume.overdue")
     others: list[Any] = []
     done = threading.Event()
 
@@ -167,7 +167,7 @@ def test_a15_what_waits_behind_a_slow_handler_is_for_others(
             careful.Producer().publish(number, routing_key=slow.name)
         wait_until(lambda: drained(careful) or len(got) == 6, "the others come", 10)
         assert got == [0, 5, 6, 7, 8, 9]
-        assert channel.generation == 0
+        assert channel.generation == 1
     assert "consumer_timeout" in caplog.text
 
 
