@@ -183,3 +183,14 @@ def test_a_message_without_ack_needs_no_answer_on_any_generation(broker: Broker)
     inbox.wait(1)
     lose(connection)
     inbox.messages[0].ack()
+
+
+def test_a06_connections_are_numbered(broker: Broker) -> None:
+    numbers: list[int] = []
+    connection = broker.connect(on_open=lambda opened: numbers.append(opened.generation))
+    connection.connect()
+    for _ in range(2):
+        lose(connection)
+        connection.ensure_connection(timeout=5)
+    assert numbers == [1, 2, 3]
+    assert connection.connection.generation == 3

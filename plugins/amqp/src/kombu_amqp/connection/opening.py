@@ -168,8 +168,12 @@ class OpeningConnection(Calls, amqp.Connection):  # type: ignore[misc]
                 if isinstance(exc, AMQPError):
                     raise _unwanted(self, exc) from exc.__cause__
                 raise
-        self.generation = self.generations.opened()
         return None
+
+    def _on_open_ok(self) -> None:
+        # Before ``on_open`` is called, which is told so which one it is.
+        self.generation = self.generations.opened()
+        super()._on_open_ok()
 
     def _on_tune(self, channel_max: int, frame_max: int, server_heartbeat: int) -> None:
         # py-amqp takes the broker's limits, whatever was asked for; 0 is no limit.
