@@ -2,7 +2,8 @@
 
 Run it by ``scripts/guarantees``, which makes the environment first.  What a run of the kit wrote
 (``--kombu-results``) is kept in docs/guarantees, a file for each transport; the page is made of
-these and of `kombu.testing.kit.PROMISES`.
+these and of `kombu.testing.kit.PROMISES`.  With ``--promise NAME`` only what is about this promise
+is judged, and put in place of what was kept of it.
 """
 
 from __future__ import annotations
@@ -161,16 +162,41 @@ def told(counts: Mapping[str, Any]) -> list[str]:
     return [*first, ", ".join(f"{value} {name}" for name, value in named.items())]
 
 
-def judge(module: Path) -> int:
-    """Run the kit of a transport, and keep its results; return the exit code."""
-    path = f"{DATA / name_of(module)}.json"
-    # Who judges in an environment of its own hands it on; here it would overwrite that.
-    kept = [] if module == BEANSTALKD else [f"--kombu-results={path}", "-k", "not guarantees"]
-    return subprocess.call(
-        [sys.executable, "-m", "pytest", "-q", *kept, str(module)],
+def judge(module: Path, promises: Sequence[str]) -> int:
+    """Run the kit of a transport, and keep its results; return the exit code.
+
+    Args:
+        module: Where its tests are.
+        promises: What to judge; all where there are none.
+    """
+    path = DATA / f"{name_of(module)}.json"
+    options = []
+    if module != BEANSTALKD:
+        # Who judges in an environment of its own hands on the path; here it would overwrite that.
+        options = [f"--kombu-results={path}", "-k", "not guarantees"]
+        options += [f"--kombu-promise={promise}" for promise in promises]
+    before = json.loads(path.read_text("utf-8")) if promises else {}
+    code = subprocess.call(
+        [sys.executable, "-m", "pytest", "-q", *options, str(module)],
         cwd=ROOT,
-        env={**os.environ, "CI": "true", "KOMBU_TEST_RESULTS": path},
+        env={**os.environ, "CI": "true", "KOMBU_TEST_RESULTS": str(path)},
     )
+    if promises:
+        put_in_place(path, before, promises)
+    return code
+
+
+def put_in_place(path: Path, before: Results, promises: Sequence[str]) -> None:
+    """Take from new results only what they say of some promises; the rest is as it was."""
+    after = json.loads(path.read_text("utf-8"))
+    new = {name: found for name, found in after["promises"].items() if name in promises}
+    about = {test for found in new.values() for test in (*found["shown"], *found["failed"])}
+    figures = {test: counts for test, counts in after["figures"].items() if test in about}
+    merged = {
+        "promises": dict(sorted({**before["promises"], **new}.items())),
+        "figures": dict(sorted({**before.get("figures", {}), **figures}.items())),
+    }
+    path.write_text(json.dumps(merged, indent=1) + "\n", "utf-8")
 
 
 def judge_fleet() -> int:
@@ -188,12 +214,16 @@ def main(arguments: Sequence[str]) -> int:
     known[FLEET.parent.name] = INTEROP
     parser.add_argument("transport", nargs="*", choices=[[], *known], help="by default all")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
+    parser.add_argument(
+        "--promise", action="append", default=[], choices=list(PROMISES), help="by default all"
+    )
     options = parser.parse_args(arguments)
     code = 0
     if not options.page:
         DATA.mkdir(exist_ok=True)
         for name in options.transport or known:
-            code = (judge_fleet() if known[name] == INTEROP else judge(known[name])) or code
+            judged = known[name]
+            code = (judge_fleet() if judged == INTEROP else judge(judged, options.promise)) or code
     fleet = json.loads(FLEET.read_text("utf-8"))
     PAGE.write_text(page(read(), fleet), encoding="utf-8")
     return code

@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 from script_runner import DEMO, rows, run
 
+from kombu.testing.fixtures import need
+from kombu.testing.ports import Port
+from kombu.testing.servers import RabbitMQ, Redis
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from kombu.testing.servers import Server
 
 
 @pytest.fixture
@@ -48,6 +54,27 @@ def test_a_folder_is_counted_and_the_totals_are_those_of_the_files(tiny: Path) -
     }
     assert "All 4 counts are those of a direct count." in done.stdout
     assert re.search(r"8 messages in \d+\.\d\d s: [\d,]+ messages a second", done.stdout)
+
+
+@pytest.mark.parametrize("server", [RabbitMQ, Redis])
+def test_the_same_is_counted_by_way_of_a_server(tiny: Path, server: type[Server]) -> None:
+    need(server)
+    with server() as running:
+        done = run([DEMO, "--url", running.url, tiny])
+        assert done.returncode == 0, done.stderr
+        assert rows(done.stdout)["packages: 2"] == (4, 8, 40_018, 5)
+        assert "All 4 counts are those of a direct count." in done.stdout
+
+
+def test_a_server_that_is_not_there_is_told_in_a_sentence(tiny: Path) -> None:
+    port = Port()
+    try:
+        done = run([DEMO, "--url", f"amqp://127.0.0.1:{port.number}//", tiny])
+    finally:
+        port.close()
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port.number}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_the_standard_library_is_the_default(tmp_path: Path) -> None:

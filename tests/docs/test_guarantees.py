@@ -80,6 +80,20 @@ def test_a_page_of_other_results_says_so() -> None:
     assert "**FAILED**" in guarantees.page(found, FLEET)
 
 
+def test_one_promise_can_be_judged_anew(tmp_path: Path) -> None:
+    path = tmp_path / "memory.json"
+    new = {"flag": True, "shown": ["ordering::test_x"], "failed": [], "skipped": {}}
+    wrong = {"flag": False, "shown": [], "failed": [], "skipped": {}}
+    figures = {"ordering::test_x": {"seed": 1}}
+    others = {"faults::test_consumers_are_killed_and_frozen": {"seed": 2}}
+    after = {"promises": {"ordering": new, "delay": wrong}, "figures": {**figures, **others}}
+    path.write_text(json.dumps(after), "utf-8")
+    guarantees.put_in_place(path, RESULTS["memory"], ["ordering"])
+    kept = json.loads(path.read_text("utf-8"))
+    assert kept["promises"] == {**RESULTS["memory"]["promises"], "ordering": new}
+    assert kept["figures"] == {**RESULTS["memory"]["figures"], **figures}
+
+
 def test_what_a_mixed_fleet_keeps_is_shown_by_the_tests_of_today() -> None:
     assert FLEET["promises"] == mixed_fleet.PROMISES, AGAIN
     marked: dict[str, set[tuple[str, str]]] = {}

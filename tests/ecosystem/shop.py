@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 from celery import Celery
 
@@ -70,6 +71,20 @@ def late(key):
 @app.task
 def hold():
     return letting_go.wait(20)
+
+
+@app.task(acks_late=True, reject_on_worker_lost=True)
+def work_off(path, key, seconds):
+    """Notes in a file that it begins and that it has ended; other processes can read it."""
+    write(path, "begin", key)
+    time.sleep(seconds)
+    write(path, "end", key)
+    return key
+
+
+def write(path, what, key):
+    with Path(path).open("a") as file:
+        file.write(f"{what} {key} {time.time()}\n")
 
 
 @app.task

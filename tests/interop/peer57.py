@@ -6,11 +6,14 @@ line of JSON for each message that it has, and ``ready`` when it listens.
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import time
 
 from kombu import Connection, Consumer, Exchange, Producer, Queue
+
+ACCEPT = ["json", "pickle", "yaml", "msgpack", "text/plain", "application/data"]
 
 
 def say(what):
@@ -29,7 +32,13 @@ def send(connection, given):
     """Publish bodies to a queue, or by an exchange."""
     producer = Producer(connection.channel())
     exchange = Exchange(given.get("exchange", ""), type=given.get("type", "direct"))
-    for body in given["bodies"]:
+    for message in given.get("messages", ()):
+        options = dict(message)
+        body = options.pop("body")
+        if "binary" in options:
+            body = base64.b64decode(options.pop("binary"))
+        producer.publish(body, exchange=exchange, routing_key=given["queue"], **options)
+    for body in given.get("bodies", ()):
         producer.publish(
             body,
             exchange=exchange,
@@ -46,6 +55,8 @@ def consume(connection, given):
 
     def have(body, message):
         seen.append(body)
+        if isinstance(body, bytes):
+            body = {"binary": base64.b64encode(body).decode()}
         say(
             {
                 "body": body,
@@ -58,7 +69,7 @@ def consume(connection, given):
             message.ack()
 
     queue = queue_of(given)
-    consumer = Consumer(connection.channel(), [queue], callbacks=[have])
+    consumer = Consumer(connection.channel(), [queue], callbacks=[have], accept=ACCEPT)
     if given.get("prefetch"):
         consumer.qos(prefetch_count=given["prefetch"])
     consumer.consume()

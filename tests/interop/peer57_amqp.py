@@ -13,7 +13,7 @@ import time
 
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 
-ACCEPT = ["json", "pickle", "text/plain"]
+ACCEPT = ["json", "pickle", "yaml", "msgpack", "text/plain", "application/data"]
 
 
 def send(connection, given):
@@ -60,7 +60,7 @@ def receive(connection, given):
         connection.channel(),
         [queue],
         callbacks=[have],
-        accept=["json", "pickle", "text/plain"],
+        accept=ACCEPT,
         prefetch_count=1,
     )
     consumer.consume()

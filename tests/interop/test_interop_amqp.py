@@ -51,10 +51,11 @@ def peer(kombu57: Path, rabbitmq: RabbitMQ) -> Iterator[Ask]:
 
 
 BODY = {"text": "ä漢🙂", "numbers": [1, 2.5, None, True], "nested": {"list": ["a", []]}}
+BYTES = bytes(range(256))
 WAYS = [
     {"serializer": serializer, "compression": compression}
-    for serializer in ("json", "pickle")
-    for compression in (None, "zlib", "bzip2", "lzma")
+    for serializer in ("json", "pickle", "yaml", "msgpack", "raw")
+    for compression in (None, "zlib", "gzip", "bzip2", "lzma", "brotli", "zstd")
 ]
 HEADERS = {"text": "ü", "number": 7, "big": 2**40, "nested": {"list": [1, None, True]}, "no": None}
 PROPERTIES = {
@@ -72,22 +73,29 @@ PROPERTIES = {
 @pytest.mark.mixed_fleet("from_57")
 def test_it_reads_what_kombu_57_sends(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
-    messages = [{"body": BODY, "routing_key": queue.name, **way} for way in WAYS]
+    messages: list[dict[str, Any]] = [
+        {"body": BODY, "routing_key": queue.name, **way} for way in WAYS
+    ]
+    for message in messages:
+        if message["serializer"] == "raw":
+            message["binary"] = base64.b64encode(BYTES).decode()
     peer("send", messages=messages)
     for way in WAYS:
-        (message,) = broker.hold(queue)
-        message.accept = {message.content_type}
-        assert message.payload == BODY, way
-        message.ack()
+        (got,) = broker.hold(queue)
+        got.accept = {got.content_type}
+        assert got.payload == (BYTES if way["serializer"] == "raw" else BODY), way
+        got.ack()
 
 
 @pytest.mark.mixed_fleet("to_57")
 def test_kombu_57_reads_what_it_sends(broker: Broker, peer: Ask) -> None:
     queue = broker.queue()
     for way in WAYS:
-        broker.send(queue, BODY, **way)
+        broker.send(queue, BYTES if way["serializer"] == "raw" else BODY, **way)
     said = peer("receive", queue=queue.name, count=len(WAYS))
-    assert [each["body"] for each in said] == [BODY] * len(WAYS)
+    binary = {"binary": base64.b64encode(BYTES).decode()}
+    for way, each in zip(WAYS, said, strict=True):
+        assert each["body"] == (binary if way["serializer"] == "raw" else BODY), way
     broker.quiet(queue)
 
 

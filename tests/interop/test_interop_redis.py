@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import time
@@ -126,6 +127,41 @@ def test_5_7_reads_what_this_one_sends(old: Any, connect: Any, name: str) -> Non
     assert [message["body"] for message in messages] == list(range(20))
     assert messages[3]["headers"] == {"n": 3}
     assert not any(message["redelivered"] for message in messages)
+
+
+BODY = {"text": "ä漢🙂", "numbers": [1, 2.5, None, True], "nested": {"list": ["a", []]}}
+BYTES = bytes(range(256))
+WAYS = [
+    {"serializer": serializer, "compression": compression}
+    for serializer in ("json", "pickle", "yaml", "msgpack", "raw")
+    for compression in (None, "zlib", "gzip", "bzip2", "lzma", "brotli", "zstd")
+]
+
+
+@pytest.mark.mixed_fleet("from_57")
+def test_every_encoding_of_5_7_is_read(old: Any, connect: Any, name: str) -> None:
+    messages: list[dict[str, Any]] = [{"body": BODY, **way} for way in WAYS]
+    for message in messages:
+        if message["serializer"] == "raw":
+            message["binary"] = base64.b64encode(BYTES).decode()
+    old("send", queue=name, messages=messages).finish()
+    inbox = Inbox(connect(), Queue(name))
+    for way, got in zip(WAYS, inbox.wait(len(WAYS)), strict=True):
+        got.accept = {got.content_type}
+        assert got.payload == (BYTES if way["serializer"] == "raw" else BODY), way
+        got.ack()
+
+
+@pytest.mark.mixed_fleet("to_57")
+def test_5_7_reads_every_encoding(old: Any, connect: Any, name: str) -> None:
+    producer = Producer(connect().channel())
+    for way in WAYS:
+        body = BYTES if way["serializer"] == "raw" else BODY
+        producer.publish(body, routing_key=name, **way)
+    messages = old("consume", queue=name, count=len(WAYS)).finish()
+    binary = {"binary": base64.b64encode(BYTES).decode()}
+    for way, message in zip(WAYS, messages, strict=True):
+        assert message["body"] == (binary if way["serializer"] == "raw" else BODY), way
 
 
 @pytest.mark.mixed_fleet("from_57")

@@ -364,3 +364,21 @@ def test_who_waits_for_the_server_when_it_closes_is_let_go() -> None:
             each.close()
     # What was left open is told when it is collected.
     gc.collect()
+
+
+def test_a_connection_that_ended_with_much_to_say_is_closed_with_the_proxy(echo: Echo) -> None:
+    with Proxy(*echo.address) as proxy:
+        client = socket.create_connection((proxy.host, proxy.port), timeout=5)
+        client.setblocking(False)
+        # The echo of what is sent is never read: in the end nobody takes any more.
+        stuck = time.monotonic() + 0.5
+        while time.monotonic() < stuck:
+            try:
+                client.send(b"x" * 65536)
+                stuck = time.monotonic() + 0.5
+            except BlockingIOError:
+                time.sleep(0.01)
+        proxy.finish()
+    client.close()
+    # What was left open is told when it is collected.
+    gc.collect()

@@ -20,7 +20,7 @@ class Loop:
     def __init__(self) -> None:
         self.hub = Hub()
 
-    def until(self, happened: Callable[[], Any], within: float = 15.0) -> None:
+    def until(self, happened: Callable[[], Any], within: float = 60.0) -> None:
         """Run until something has happened; raises what the loop raises."""
         ticking = self.hub.call_repeatedly(0.01, lambda: None)
         deadline = time.monotonic() + within

@@ -375,6 +375,21 @@ def test_the_broker_names_a_queue_without_a_name(connection: Connection) -> None
     assert first.get().payload == "mine"
 
 
+def test_a_queue_that_the_broker_named_keeps_its_name_while_it_is_there(
+    connection: Connection,
+) -> None:
+    queue = Queue("", exclusive=True)(connection.channel())
+    name = queue.declare()
+    publish(connection, queue, "kept")
+    assert queue.declare() == name
+    again = queue(connection.channel())
+    assert again.declare() == name
+    assert again.get().payload == "kept"
+    again.delete()
+    assert again.declare() != name
+    assert again.queue_declare(passive=True).queue == again.name
+
+
 def test_no_declare_declares_nothing(connection: Connection) -> None:
     channel = connection.channel()
     Exchange("e", no_declare=True)(channel).declare()

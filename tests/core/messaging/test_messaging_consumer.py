@@ -408,6 +408,19 @@ def test_a_consumer_without_a_channel_waits_for_revive(connection: Connection) -
     assert received == [1]
 
 
+def test_a_limit_that_was_changed_holds_after_revive(connect: Connect, queue: Queue) -> None:
+    connection = connect()
+    for number in range(3):
+        connection.Producer().publish(number, routing_key=queue.name)
+    inbox = Inbox(connection, queue, prefetch=1)
+    inbox.consumer.qos(prefetch_count=2)
+    inbox.consumer.cancel()
+    inbox.consumer.revive(connection.channel())
+    inbox.consumer.consume()
+    inbox.drain()
+    assert len(inbox.payloads) == 2
+
+
 def test_a_revived_consumer_goes_on(connect: Connect, queue: Queue) -> None:
     connection = connect()
     inbox = Inbox(connection, queue, prefetch=1)

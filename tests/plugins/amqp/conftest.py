@@ -25,7 +25,8 @@ def broker_url(rabbitmq: RabbitMQ) -> str:
 
 @pytest.fixture
 def connection(broker: Broker) -> Any:
-    return broker.connect()
+    """A connection whose publishes wait for their confirms."""
+    return broker.connect(confirm_publish=True)
 
 
 @pytest.fixture

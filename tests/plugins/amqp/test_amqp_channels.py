@@ -42,7 +42,7 @@ def test_the_connection_is_one_of_py_amqp(connection: Any) -> None:
 # -- errors -----------------------------------------------------------------------------------
 
 
-def test_an_error_closes_its_channel_only(broker: Broker, connection: Any) -> None:
+def test_a11_an_error_closes_its_channel_only(broker: Broker, connection: Any) -> None:
     queue = broker.queue()
     one, other = connection.channel(), connection.channel()
     inbox: list[Any] = []
@@ -109,7 +109,7 @@ def test_a_consumer_of_a_channel_that_was_closed_is_one_consumer(
     assert broker.connection.channel().queue_declare(queue.name, passive=True).consumer_count == 1
 
 
-def test_an_old_delivery_is_answered_by_nobody(broker: Broker, connection: Any) -> None:
+def test_a07_an_old_delivery_is_answered_by_nobody(broker: Broker, connection: Any) -> None:
     queue = broker.queue()
     broker.send(queue, "m")
     inbox = Inbox(connection, queue)
@@ -237,7 +237,7 @@ def test_a_queue_without_a_name_gets_one(connection: Any) -> None:
     message.ack()
 
 
-def test_a_deleted_queue_cancels_its_consumer(broker: Broker, connection: Any) -> None:
+def test_a09_a_deleted_queue_cancels_its_consumer(broker: Broker, connection: Any) -> None:
     queue = broker.queue()
     Inbox(connection, queue)
     queue.delete()
@@ -247,7 +247,7 @@ def test_a_deleted_queue_cancels_its_consumer(broker: Broker, connection: Any) -
     assert caught.value.queue == queue.name
 
 
-def test_or_its_on_cancel_is_called(broker: Broker, connection: Any) -> None:
+def test_a09_or_its_on_cancel_is_called(broker: Broker, connection: Any) -> None:
     queue, cancelled = broker.queue(), []
     broker.seen_by(connection.channel(), queue).consume("tag", on_cancel=cancelled.append)
     queue.delete()
@@ -276,7 +276,7 @@ def test_a_callback_is_not_called_within_another_call(broker: Broker, connection
     assert seen == [(0, 1), (1, 1), (2, 1)]
 
 
-def test_what_was_not_handed_out_goes_back_when_its_consumer_is_cancelled(
+def test_a10_what_was_not_handed_out_goes_back_when_its_consumer_is_cancelled(
     broker: Broker, connection: Any
 ) -> None:
     queue = broker.queue()

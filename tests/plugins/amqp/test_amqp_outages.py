@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from amqp_load import Load
 
-from kombu import Connection, Consumer, Producer, Queue, exceptions
+from kombu import Connection, Producer, Queue
 from kombu.testing.faults.processes import Child
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.fixtures import run, server_fixture
-from kombu.testing.ledger import Ledger, message_id
+from kombu.testing.ledger import Ledger
 from kombu.testing.servers import RabbitMQ
 
 if TYPE_CHECKING:
@@ -26,83 +25,9 @@ __all__ = ("run",)
 #: One of its own: it is killed.
 broken = server_fixture(RabbitMQ, scope="module")
 
-LOST = (OSError, exceptions.ConnectionError, exceptions.ChannelError, exceptions.OperationalError)
-
-
-class Load:
-    """Threads that send to a queue and receive from it, whatever happens to their connections."""
-
-    def __init__(self, url: str, ledger: Ledger, queue: str, count: int) -> None:
-        self.url, self.ledger, self.queue, self.count = url, ledger, queue, count
-        self.over = threading.Event()
-        self.failures: list[BaseException] = []
-
-    def connection(self) -> Any:
-        return Connection(
-            self.url,
-            connect_timeout=2,
-            transport_options={"interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.5},
-        )
-
-    def guarded(self, work: Any, *args: Any) -> threading.Thread:
-        def guard() -> None:
-            try:
-                work(*args)
-            except BaseException as error:
-                self.failures.append(error)
-
-        thread = threading.Thread(target=guard, daemon=True)
-        thread.start()
-        return thread
-
-    def send(self, name: str) -> None:
-        recorder = self.ledger.recorder()
-        policy = {"max_retries": 50, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 1}
-        with self.connection() as connection:
-            producer = Producer(connection)
-            for number in range(self.count):
-                message = message_id(name, number)
-                recorder.sent(message, self.queue)
-                producer.publish(
-                    message,
-                    routing_key=self.queue,
-                    retry=True,
-                    retry_policy=policy,
-                    timeout=40,
-                    message_id=message,
-                )
-                recorder.accepted(message, self.queue)
-
-    def receive(self, name: str) -> None:
-        recorder = self.ledger.recorder()
-
-        def have(message: Any) -> None:
-            body = message.payload
-            redelivered = message.delivery_info["redelivered"]
-            recorder.delivered(body, self.queue, redelivered=redelivered, owner=name)
-            recorder.acking(body, owner=name)
-            message.ack()
-
-        connection = self.connection()
-        while not self.over.is_set():
-            with contextlib.suppress(*LOST):
-                connection.ensure_connection(max_retries=50, interval_start=0.1, timeout=30)
-                queue = Queue(self.queue, no_declare=True)
-                with Consumer(
-                    connection.channel(), queue, on_message=have, prefetch_count=10
-                ) as consumer:
-                    assert consumer.consuming_from(queue)
-                    while not self.over.is_set():
-                        with contextlib.suppress(TimeoutError):
-                            connection.drain_events(timeout=0.2)
-                        if not connection.connected:
-                            break
-            connection.collect(socket_timeout=1)
-        connection.close(timeout=5)
-
 
 @pytest.mark.timeout(180)
-def test_what_was_accepted_survives_cuts_and_a_killed_broker(
+def test_a06_what_was_accepted_survives_cuts_and_a_killed_broker(
     broken: RabbitMQ, run: Run, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path, run)

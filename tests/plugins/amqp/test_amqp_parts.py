@@ -12,11 +12,13 @@ import pytest
 from kombu import Connection, exceptions
 from kombu.transport.options import UnknownOptionWarning
 from kombu_amqp import errors
-from kombu_amqp.confirms import Confirms
-from kombu_amqp.consumers import Declared, Registry
+from kombu_amqp.connection.tls import tls_options
+from kombu_amqp.consume.consumers import Declared, Registry
 from kombu_amqp.delaying import LONGEST, PREFIX, take_delay, waiting_queue, without_waits
 from kombu_amqp.options import AmqpOptions, arguments_of_amqp
-from kombu_amqp.tls import tls_options
+from kombu_amqp.publish.confirms import Confirms, Published
+from kombu_amqp.publish.outbox import Outbox
+from kombu_amqp.publish.window import Window
 from kombu_amqp.transport import LibrabbitmqTransport
 
 CODES = [311, 313, 320, 402, 403, 404, 405, 406, 501, 502, 503, 504, 505, 506, 530, 540, 541]
@@ -72,32 +74,116 @@ def test_what_has_no_code_is_one_of_both_families_too(
         assert str(each) == str(error)
 
 
+class NoPublisher:
+    """Notes what was refused."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+
+    def refused(self, entry: Published, error: BaseException) -> None:
+        entry.error = error
+        self.errors.append(error)
+
+
+def published(confirms: Confirms, body: bytes = b"body", *, windowed: bool = True) -> Published:
+    entry = Published(NoPublisher(), "x", "k", b"", body, 0.0, windowed)  # type: ignore[arg-type]
+    confirms.published(entry)
+    return entry
+
+
 def test_a_confirm_of_many_settles_all_up_to_it() -> None:
     confirms = Confirms()
-    first, second, third = (confirms.published() for _ in range(3))
+    first, second, third = (published(confirms) for _ in range(3))
     confirms.settle(2, multiple=True, refused=False)
-    assert first.known()
-    assert second.known()
+    assert first.settled
+    assert second.settled
     assert not third.known()
     confirms.settle(3, multiple=False, refused=True)
-    assert third.known()
-    assert third.refused
-    assert not first.refused
+    assert third.settled
+    assert isinstance(third.error, errors.MessageNacked)
+    assert first.error is None
+    assert not confirms
+
+
+def test_a_confirm_of_number_0_settles_all() -> None:
+    confirms = Confirms()
+    entries = [published(confirms) for _ in range(3)]
+    confirms.settle(0, multiple=True, refused=False)
+    assert all(entry.settled for entry in entries)
+    confirms.settle(7, multiple=False, refused=False)
+    assert not confirms
+
+
+def test_what_is_not_confirmed_is_counted_and_weighed() -> None:
+    confirms = Confirms()
+    published(confirms, b"12345")
+    published(confirms, b"678")
+    assert (len(confirms), confirms.size) == (2, 8)
+    confirms.settle(1, multiple=False, refused=False)
+    assert (len(confirms), confirms.size) == (1, 3)
 
 
 def test_a_message_that_was_not_sent_is_not_counted() -> None:
     confirms = Confirms()
-    confirms.not_sent(confirms.published())
-    assert confirms.published().number == 1
+    confirms.not_sent(published(confirms))
+    assert (len(confirms), confirms.size) == (0, 0)
+    assert published(confirms).number == 1
 
 
-def test_a_lost_channel_tells_those_who_wait_for_a_confirm() -> None:
+def test_a_lost_channel_tells_those_who_wait_and_keeps_the_others() -> None:
     confirms = Confirms()
-    assert not confirms.fail(OSError("gone"))
-    waiting = confirms.published()
-    assert confirms.fail(OSError("gone"))
-    assert waiting.known()
+    assert confirms.end(OSError("gone")) == ([], False)
+    waiting = published(confirms, windowed=False)
+    windowed = published(confirms)
+    assert confirms.end(OSError("gone")) == ([windowed], True)
     assert isinstance(waiting.error, OSError)
+    assert not windowed.known()
+
+
+def test_a_callback_is_called_once_and_its_failure_harms_nobody() -> None:
+    confirms, told = Confirms(), []
+    first, second = published(confirms), published(confirms)
+    first.then(told.append).then(lambda entry: 1 / 0)
+    second.then(told.append, told.append)
+    assert second.watched
+    assert not first.watched
+    confirms.settle(1, multiple=False, refused=False)
+    confirms.settle(2, multiple=False, refused=True)
+    assert told == [first, second.error]
+    first.then(told.append)
+    assert told == [first, second.error, first]
+
+
+def test_a_window_has_room_for_several_or_for_none() -> None:
+    confirms, window = Confirms(), Window(count=4, size=100, age=1e9)
+    entries = [published(confirms) for _ in range(4)]
+    assert not window.has_room(confirms, 1)
+    confirms.settle(2, multiple=True, refused=False)
+    assert window.has_room(confirms, 1)
+    assert not window.has_room(confirms, 100)
+    assert not Window(count=4, size=100, age=1.0).has_room(confirms, 1)
+    confirms.settle(4, multiple=True, refused=False)
+    assert window.has_room(confirms, 1_000)
+    assert all(entry.settled for entry in entries)
+
+
+def test_what_was_not_confirmed_keeps_its_order() -> None:
+    outbox = Outbox(None)
+    entries = [
+        Published(NoPublisher(), "", "q", b"", b"", float(at), True)  # type: ignore[arg-type]
+        for at in range(4)
+    ]
+    outbox.put([entries[1], entries[3]])
+    outbox.put([entries[0], entries[2]])
+    outbox.withdraw(entries[2])
+    assert outbox.take() == [entries[0], entries[1], entries[3]]
+    assert not outbox
+
+
+def test_options_that_can_not_be_are_refused() -> None:
+    for wrong in ({"confirm_publish": "maybe"}, {"confirm_window": 0}, {"confirm_window_age": -1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            AmqpOptions(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_consumer_is_known_by_all_tags_that_it_had() -> None:

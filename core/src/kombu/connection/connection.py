@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu import exceptions, plugins
 from kombu.declare import DeclaredEntities
 from kombu.transport import lookup
-from kombu.utils.deadlines import bounded, operation_timeout, within
+from kombu.utils.deadlines import GRACE, bounded, operation_timeout, within
 
 from .errors import as_library_errors
 from .establish import DEFAULT_RETRIES, establish, retry_options
@@ -62,6 +63,9 @@ class Connection(Parameters, Factories, Questions):
     #: What was declared on this connection, see `kombu.declare.maybe_declare`.
     declared_entities: Any = None
 
+    #: Whether `close` waits for what the broker may not have, see `flush`.
+    _waiting_at_close = True
+
     #: Iterator over the hosts to try, `None` where there is only one.
     cycle: Iterator[str] | None = None
 
@@ -79,7 +83,7 @@ class Connection(Parameters, Factories, Questions):
     @bounded
     def switch(self, conn_str: str, *, timeout: float | None = None) -> None:
         """Go on with another URL or host name; does not connect."""
-        self.close()
+        self._close()
         self.declared_entities.clear()
         self._closed = False
         if "://" not in conn_str:
@@ -155,7 +159,12 @@ class Connection(Parameters, Factories, Questions):
         # The attributes themselves: this is on the way of every message that is received.
         connection = self._connection
         if connection is None:
-            connection = self.connection
+            # To connect first is part of the caller's time.
+            began = monotonic()
+            with within(None if timeout is None else max(timeout, GRACE)):
+                connection = self.connection
+            if timeout is not None:
+                timeout = max(timeout - (monotonic() - began), 0.0)
             if connection is None:
                 raise exceptions.RecoverableConnectionError(
                     "the connection is closed: connect() opens it again"
@@ -258,7 +267,35 @@ class Connection(Parameters, Factories, Questions):
 
     @bounded
     def close(self, *, timeout: float | None = None) -> None:
-        """Close the connection (it is opened again when it is used)."""
+        """Close the connection (it is opened again when it is used).
+
+        Raises:
+            OSError, ConnectionError, ChannelError: The broker may not have all that was published:
+                see `flush`.  The connection is closed.
+        """
+        try:
+            if self._waiting_at_close:
+                self.flush()
+        finally:
+            self._close()
+
+    @bounded
+    def flush(self, *, timeout: float | None = None) -> None:
+        """Wait until the broker has all that was published and not waited for.
+
+        That is for transports on which a publish may return before: `kombu_amqp` with its default,
+        ``confirm_publish="window"``.  On others it returns at once.
+
+        Raises:
+            OSError, ConnectionError, ChannelError: It refused a message, or did not confirm all of
+                them in time.
+        """
+        if self._transport is not None:
+            flush = getattr(self._transport, "flush", None)
+            if flush is not None:
+                flush(self._connection)
+
+    def _close(self) -> None:
         self._closed = True
         transport, connection = self._transport, self._connection
         channel, self._default_channel = self._default_channel, None
@@ -457,7 +494,13 @@ class Connection(Parameters, Factories, Questions):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        self.release()
+        # An exception is not held up: what the broker may not have is sent again by the next
+        # connection, or when the process ends.
+        self._waiting_at_close = exc_type is None
+        try:
+            self.release()
+        finally:
+            self._waiting_at_close = True
 
 
 BrokerConnection = Connection

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.abstract import MaybeChannelBound
-from kombu.exceptions import ContentDisallowed
+from kombu.exceptions import ChannelError, ContentDisallowed
 from kombu.serialization import prepare_accept_content
 from kombu.utils.deadlines import bounded
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ("Queue",)
+
+_NOT_FOUND = 404
 
 _BINDINGS = "a binding, or a list of them, made by kombu.binding() or exchange.binding()"
 
@@ -67,6 +69,7 @@ class Queue(MaybeChannelBound):
     max_length: int | None = None
     max_length_bytes: int | None = None
     max_priority: int | None = None
+    _named_by_broker: bool = False
 
     attrs: ClassVar[tuple[tuple[str, Callable[[Any], Any] | None], ...]] = (
         ("name", None),
@@ -138,6 +141,7 @@ class Queue(MaybeChannelBound):
         """A copy bound to `channel`."""
         bound = super().bind(channel)
         bound.on_declared = self.on_declared
+        bound._named_by_broker = self._named_by_broker  # noqa: SLF001 (another of this class)
         return bound
 
     def __hash__(self) -> int:
@@ -219,10 +223,16 @@ class Queue(MaybeChannelBound):
             nowait: Do not wait for the broker's answer.
             passive: Only check that it is there.
             channel: Channel to use instead of the one that it is bound to.
+
+        A queue that the broker has named, and that is gone, as it is with its connection, gets
+        another name.
         """
         if self.no_declare:
             return None
         use = channel or self.channel
+        if self._named_by_broker and not passive and self._is_gone(use):
+            # The broker refuses to have its names chosen by others.
+            self.name = ""
         arguments = use.prepare_queue_arguments(
             self.queue_arguments or {},
             expires=self.expires,
@@ -242,10 +252,19 @@ class Queue(MaybeChannelBound):
         )
         if answer is not None:
             if not self.name:
-                self.name = answer[0]
+                self.name, self._named_by_broker = answer[0], True
             if self.on_declared:
                 self.on_declared(*answer)
         return answer
+
+    def _is_gone(self, channel: Any) -> bool:
+        try:
+            channel.queue_declare(queue=self.name, passive=True)
+        except ChannelError as exc:
+            if exc.reply_code != _NOT_FOUND:
+                raise
+            return True
+        return False
 
     @bounded
     def queue_bind(

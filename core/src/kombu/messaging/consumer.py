@@ -81,6 +81,8 @@ class Consumer:
         self.accept = serialization.prepare_accept_content(accept)
         self._active_tags: dict[str, str] = {}
         self._queues: dict[str, Queue] = {}
+        #: What `qos` was told last, for each consumer and for the channel.
+        self._limits: dict[bool, tuple[int, int, bool]] = {}
         given = [queues] if isinstance(queues, Queue) else list(queues or ())
         if channel is not None:
             if timeout is None and current.deadline is None:
@@ -94,7 +96,11 @@ class Consumer:
         self.channel = channel_of(channel)
         for queue in queues:
             self._add(queue)
-        if self.prefetch_count is not None:
+        if self._limits:
+            # A new channel knows nothing of what was said to the last one.
+            for limit in list(self._limits.values()):
+                self.channel.basic_qos(*limit)
+        elif self.prefetch_count is not None:
             self.qos(prefetch_count=self.prefetch_count)
 
     def _operation_timeout(self) -> float:
@@ -199,8 +205,13 @@ class Consumer:
         *,
         timeout: float | None = None,
     ) -> Any:
-        """Bound the unacknowledged messages; see `Channel.basic_qos`."""
-        return self.channel.basic_qos(prefetch_size, prefetch_count, apply_global)
+        """Bound the unacknowledged messages; see `Channel.basic_qos`.
+
+        It holds for the channels of `revive`, too.
+        """
+        done = self.channel.basic_qos(prefetch_size, prefetch_count, apply_global)
+        self._limits[bool(apply_global)] = (prefetch_size, prefetch_count, apply_global)
+        return done
 
     @bounded
     def recover(self, requeue: bool = False, *, timeout: float | None = None) -> Any:

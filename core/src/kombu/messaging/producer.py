@@ -432,6 +432,7 @@ class Producer:
                 mandatory,
                 immediate,
                 timeout,
+                confirm_timeout,
             )
         message = channel.prepare_message(
             body, priority, content_type, content_encoding, headers, properties
@@ -459,6 +460,19 @@ class Producer:
         from kombu.batching import Batch
 
         return Batch(self, max_size)
+
+    @bounded
+    def flush(self, *, timeout: float | None = None) -> None:
+        """Wait until the broker has all that was published; see `Connection.flush`.
+
+        Args:
+            timeout: Seconds; `None`: the ``operation_timeout``.
+        """
+        connection = self.connection
+        if connection is not None:
+            connection.flush()
+        elif self.__dict__.get("channel") is not None:
+            self.channel.flush()
 
     def close(self) -> None:
         """Nothing is held open; kept for its documented name."""

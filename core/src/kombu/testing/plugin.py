@@ -17,7 +17,7 @@ from kombu import Connection
 
 from .fixtures import run
 from .kit.broker import Broker
-from .kit.promises import flag_of
+from .kit.promises import PROMISES, flag_of
 from .kit.results import FIGURES, FLAG, TEST, Results
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="write what was shown of each promise to this file, as JSON",
     )
+    group.addoption(
+        "--kombu-promise",
+        metavar="NAME",
+        action="append",
+        help="run only the tests that are about this promise; may be given several times",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,6 +92,20 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Mod
         return None  # named on the command line: pytest takes it anyway
     module: pytest.Module = pytest.Module.from_parent(parent, path=file_path)
     return module
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about other promises, where some are asked for."""
+    wanted = set(config.getoption("kombu_promise") or ())
+    if unknown := wanted - set(PROMISES):
+        raise pytest.UsageError(
+            f"--kombu-promise: no promise is called {sorted(unknown)}: "
+            f"wanted one of {sorted(PROMISES)}"
+        )
+    if wanted:
+        kept = [i for i in items if wanted & {m.args[0] for m in i.iter_markers("promise")}]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -113,6 +113,12 @@ class StdChannel:
         """The arguments of a queue declaration, with the options of `kombu.Queue` merged in."""
         return to_rabbitmq_queue_arguments(arguments, **kwargs)
 
+    def flush(self) -> None:
+        """Wait until the broker has all that was published on the channel.
+
+        Nothing where a publish returns when it has the message.
+        """
+
     def close(self) -> None:
         """Close the channel."""
         _lacks(self, "close")
@@ -177,6 +183,12 @@ class Transport:
     def close_channel(self, connection: Any) -> None:
         """Close a channel (the parameter has its documented name)."""
         _lacks(self, "close_channel")
+
+    def flush(self, connection: Any) -> None:
+        """Wait until the broker has all that was published; `connection` may be `None`, or lost.
+
+        Nothing where a publish returns when the broker has the message.
+        """
 
     def drain_events(self, connection: Any, **kwargs: Any) -> Any:
         """Wait for an event and handle it."""

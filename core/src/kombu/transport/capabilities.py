@@ -31,6 +31,8 @@ class Capabilities:
     as much as it can, and the core gives back what comes early (``Envelope.not_before``).
     ``max_message_bytes``: the most that the store takes for one message, with what describes it and
     in the form that is stored; a body has to be shorter.
+    ``publish_window``: for how many messages `publish` may have returned before they are stored, 0
+    where it waits for that, `None` where nothing bounds them.
     ``asynchronous``: workers of Celery run their event loop over it unless told otherwise.
     ``waits_natively``: calls wait in native code, which gevent and eventlet can't switch away from;
     no event loop is driven by such ones there.
@@ -59,6 +61,7 @@ class Capabilities:
     priority_order: Literal["higher-first", "lower-first"] = "higher-first"
     max_message_bytes: int | None = None
     exchange_types: frozenset[str] = frozenset({"direct", "topic", "fanout", "headers"})
+    publish_window: int | None = 0
     asynchronous: bool = False
     waits_natively: bool = False
     concurrent_sessions: bool = False

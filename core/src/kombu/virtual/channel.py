@@ -283,6 +283,7 @@ class Channel(DocumentedChannel, native=True):
         mandatory: bool = False,
         immediate: bool = False,
         timeout: float | None = None,
+        confirm_timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Publish a message (AMQP 0-9-1, basic.publish).
@@ -295,6 +296,7 @@ class Channel(DocumentedChannel, native=True):
                 message fits no queue; otherwise it is dropped, as AMQP has it.
             immediate: Not supported by brokers since RabbitMQ 3.0 and ignored.
             timeout: Seconds that storing it may take.
+            confirm_timeout: Ignored: storing it is all there is to wait for.
         """
         if timeout is not None or (mandatory and current.deadline is None):
             # More than one step: they share the time.

@@ -5,19 +5,24 @@ So ``except kombu.exceptions.ChannelError`` catches them, and ``except amqp.NotF
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import amqp.exceptions as theirs  # type: ignore[import-untyped]
 
 from kombu import exceptions as ours
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = (
     "AccessRefused",
+    "AckTimeout",
     "Blocked",
     "ChannelError",
     "ConnectionError",
     "ConnectionForced",
     "ConsumerCancelled",
+    "EarlierRefused",
     "MessageNacked",
     "MessageReturned",
     "NotFound",
@@ -28,6 +33,7 @@ __all__ = (
     "RecoverableConnectionError",
     "ResourceError",
     "ResourceLocked",
+    "StaleConnectionDelivery",
     "StaleDelivery",
     "both",
     "for_code",
@@ -171,10 +177,17 @@ class RecoverableChannelError(
     """The channel is gone; a new one may work."""
 
 
-class StaleDelivery(RecoverableChannelError):
-    """A message came before its channel was closed or recovered: the broker gives it out again.
+class StaleDelivery(RecoverableChannelError, ours.LeaseLost):
+    """An answer to a message that came by an earlier generation of its channel, or connection.
 
-    Nothing was sent: what counts is the next delivery.
+    Nothing was sent: the broker gives the message out again, and what counts is that delivery.
+    """
+
+
+class StaleConnectionDelivery(StaleDelivery, RecoverableConnectionError):
+    """An answer to a message whose connection, or channel, is closed or lost.
+
+    One of ``connection_errors``, too, as any use of that channel is.
     """
 
 
@@ -214,6 +227,13 @@ class PreconditionFailed(_Numbered, ours.NotEquivalentError, theirs.Precondition
     code = 406
 
 
+class AckTimeout(PreconditionFailed):
+    """A message was not answered in time, so the broker closed its channel (``consumer_timeout``).
+
+    It gives out again what came by that channel and was not answered.
+    """
+
+
 class MessageReturned(ours.UndeliverableError, _NotTheirs, theirs.ChannelError):  # type: ignore[misc]
     """A mandatory message fits no queue."""
 
@@ -244,6 +264,36 @@ class MessageNacked(ours.PublishRefused, theirs.MessageNacked):  # type: ignore[
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.exchange, self.routing_key)
+
+
+class EarlierRefused(ours.PublishRefused, _NotTheirs, theirs.ChannelError):  # type: ignore[misc]
+    """The broker did not take messages that were published before and that nobody waited for.
+
+    None of those for which publishing is tried again (``retry=True``): it is not about the message
+    that is published now, which was not sent.
+
+    Args:
+        refused: The handles of those messages, with their bodies.
+    """
+
+    def __init__(self, refused: Sequence[Any]) -> None:
+        self.refused = tuple(refused)
+        first = self.refused[0]
+        super().__init__(first.routing_key if not first.exchange else "", "")
+        self.message = self.reply_text = (
+            f"the broker refused {len(self.refused)} messages that were published before, the "
+            f"first to exchange {first.exchange!r} for routing key {first.routing_key!r}; what "
+            "this call was to publish was not sent. Publish them again later, or wait for the "
+            "handle that publish() returns"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _as_text, (str(self),)
+
+
+def _as_text(text: str) -> Exception:
+    # Handles belong to their process.
+    return ChannelError(text)
 
 
 _BY_THEIRS: dict[type, type[Exception]] = {
@@ -291,4 +341,11 @@ def for_code(code: int, text: str, method: Any, default: Any) -> Any:
         method: Class and method of what it refused.
         default: py-amqp's class for a code that is nobody's.
     """
+    if code == PreconditionFailed.code and "delivery acknowledgement" in text:
+        return AckTimeout(
+            f"{text}. The broker has closed the channel and gives its messages out again: answer "
+            "them sooner, prefetch fewer, or raise the broker's consumer_timeout",
+            method,
+            reply_code=code,
+        )
     return both(theirs.error_for_code(code, text, method, default))

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kombu.transport.options import CommonOptions
 
+from .consume.cancelled import POLICIES, RAISE
+from .delaying import QUEUES, WAYS, Delays
+from .publish.window import WINDOW, Window
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,8 +26,27 @@ class AmqpOptions(CommonOptions):
 
     transport: ClassVar[str] = "AMQP"
 
-    #: Whether a publish returns when the broker has the message, or at once.
-    confirm_publish: bool = True
+    #: True: a publish returns when the broker has the message.  ``"window"``: at once, and what is
+    #: not confirmed is kept, and sent again where the connection is lost.  False: at once.
+    confirm_publish: bool | str = WINDOW
+    #: The most messages, and bytes of their bodies, that a channel may have unconfirmed with
+    #: ``"window"``, and the seconds after which the oldest is waited for before more are sent.
+    confirm_window: int = Window.count
+    confirm_window_bytes: int = Window.size
+    confirm_window_age: float = Window.age
+    #: Of a consumer whose queue was deleted, and that has no ``on_cancel``: ``"raise"``
+    #: `ConsumerCancelled`; ``"redeclare"`` the queue, as this connection declared it, and go on;
+    #: ``"wait"`` until somebody has declared it, and go on.
+    consumer_cancelled: str = RAISE
+    #: The broker's setting of this name, in seconds: prefetched messages go back to their queue
+    #: when half of it is over, and nothing is prefetched then, until the callback ends that takes
+    #: so long.
+    consumer_timeout: float | None = None
+    #: How ``publish(delay=...)`` has messages wait: in ``"queues"`` that are declared for them, or
+    #: in the ``"levels"`` of `kombu.transport.native_delayed_delivery`, and nothing is declared.
+    delayed_delivery: str = QUEUES
+    #: Goes before the names of both, with an underscore.
+    delayed_delivery_prefix: str | None = None
     #: Seconds between heartbeats, 0 for none; it goes before that of the connection.
     heartbeat: float | None = None
     #: SASL mechanism; it goes before that of the connection.
@@ -52,9 +75,65 @@ class AmqpOptions(CommonOptions):
     on_blocked: Callable[[str], Any] | None = None
     on_unblocked: Callable[[], Any] | None = None
 
+    #: The management HTTP API, where it is elsewhere than the broker, or for another user.
+    manager_hostname: str | None = None
+    manager_port: int | None = None
+    manager_userid: str | None = None
+    manager_password: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what would otherwise fail far from here.
+
+        Raises:
+            ValueError: An option has a value that can't be.
+        """
+        if self.confirm_publish not in (True, False, WINDOW):
+            raise ValueError(
+                f"confirm_publish is {self.confirm_publish!r}: wanted True, False or {WINDOW!r}"
+            )
+        if self.consumer_cancelled not in POLICIES:
+            raise ValueError(
+                f"consumer_cancelled is {self.consumer_cancelled!r}: wanted one of {POLICIES}"
+            )
+        for name in ("confirm_window", "confirm_window_bytes", "confirm_window_age"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: wanted more than 0")
+        if self.delayed_delivery not in WAYS:
+            raise ValueError(f"delayed_delivery is {self.delayed_delivery!r}: wanted one of {WAYS}")
+        if self.consumer_timeout is not None and not self.consumer_timeout > 0:
+            raise ValueError(f"consumer_timeout is {self.consumer_timeout!r}: wanted more than 0")
+
+    @property
+    def delays(self) -> Delays:
+        """How messages are delayed."""
+        return Delays(self.delayed_delivery, self.delayed_delivery_prefix)
+
+    @property
+    def window(self) -> Window:
+        """The bounds of what is not confirmed."""
+        return Window(self.confirm_window, self.confirm_window_bytes, self.confirm_window_age)
+
 
 #: What is not for `amqp.Connection` itself, or is given to it by the transport.
-_OURS = frozenset({"operation_timeout", "confirm_publish", "heartbeat", "login_method"})
+_OURS = frozenset(
+    {
+        "operation_timeout",
+        "confirm_publish",
+        "confirm_window",
+        "confirm_window_bytes",
+        "confirm_window_age",
+        "heartbeat",
+        "consumer_cancelled",
+        "consumer_timeout",
+        "delayed_delivery",
+        "delayed_delivery_prefix",
+        "login_method",
+        "manager_hostname",
+        "manager_port",
+        "manager_userid",
+        "manager_password",
+    }
+)
 
 
 def arguments_of_amqp(options: AmqpOptions) -> dict[str, Any]:

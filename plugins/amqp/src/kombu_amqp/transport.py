@@ -17,9 +17,13 @@ from kombu.transport.options import parse_options
 
 from .channel import Channel
 from .connection import Connection
-from .message import Message
+from .connection.tls import tls_options
+from .consume.message import Message
+from .errors import OutcomeUnknown
+from .manager import DEFAULT_PORT as MANAGER_PORT
+from .manager import Manager
 from .options import AmqpOptions, arguments_of_amqp
-from .tls import tls_options
+from .publish.outbox import outbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +70,9 @@ class Transport(base.Transport):
         theirs.MessageNacked,
     )
 
-    implements = base.default_transport_capabilities.extend(asynchronous=True, heartbeats=True)
+    implements = base.default_transport_capabilities.extend(
+        asynchronous=True, heartbeats=True, batch_publish=True
+    )
 
     def __init__(
         self,
@@ -113,6 +119,10 @@ class Transport(base.Transport):
         connection = self.Connection(
             client=client,
             confirm_publish=options.confirm_publish,
+            window=options.window,
+            consumer_cancelled=options.consumer_cancelled,
+            consumer_timeout=options.consumer_timeout,
+            delays=options.delays,
             operation_timeout=options.read_timeout or options.operation_timeout,
             **arguments,
         )
@@ -137,7 +147,34 @@ class Transport(base.Transport):
             ResourceError: The connection has as many as it may.
         """
         channel: Channel = connection.channel()
+        outbox = connection.outbox
+        if outbox:
+            # What the last connection had not confirmed goes before all else.
+            channel.resume(outbox.take())
         return channel
+
+    def flush(self, connection: Any) -> None:
+        """Wait until the broker has all that was published with a window.
+
+        What a lost connection had not confirmed is sent again on a new one.
+
+        Raises:
+            OSError, ConnectionError, ChannelError: It does not have all of it.
+        """
+        if connection is not None and connection.channels is not None:
+            with contextlib.suppress(OutcomeUnknown):
+                connection.flush()
+        outbox = outbox_of(self.client)
+        if not outbox:
+            return
+        try:
+            self.client.default_channel.flush()
+        except ours.OperationalError as exc:
+            # Of those that it could not connect with.
+            raise OutcomeUnknown(
+                f"{len(outbox)} messages were not confirmed when the connection was lost, and no "
+                f"new connection could be made to send them again: {exc}"
+            ) from exc
 
     def close_channel(self, channel: Any) -> None:
         """Close a channel."""
@@ -204,6 +241,7 @@ class Transport(base.Transport):
     @property
     def capabilities(self) -> Capabilities:
         """What the broker promises; RabbitMQ's classic queues, where queues differ."""
+        confirmed = 0 if self.options.confirm_publish else None
         return Capabilities(
             # What is not confirmed may be lost with the broker.
             durable=True if self.options.confirm_publish else UNPROMISED,
@@ -224,7 +262,34 @@ class Transport(base.Transport):
             max_length=True,
             priority_levels=255,
             priority_order="higher-first",
+            publish_window=(
+                self.options.confirm_window
+                if self.options.confirm_publish == "window"
+                else confirmed
+            ),
             asynchronous=True,
+        )
+
+    def get_manager(
+        self,
+        hostname: str | None = None,
+        port: int | None = None,
+        userid: str | None = None,
+        password: str | None = None,
+    ) -> Manager:
+        """What asks the broker's management HTTP API; it connects when it is asked something.
+
+        What is not given is taken from the options ``manager_hostname``, ``manager_port``,
+        ``manager_userid`` and ``manager_password``, then from the connection.
+        """
+        options, client, defaults = self.options, self.client, self.default_connection_params
+        return Manager(
+            hostname or options.manager_hostname or client.hostname or defaults["hostname"],
+            int(port or options.manager_port or MANAGER_PORT),
+            userid or options.manager_userid or client.userid or defaults["userid"],
+            password or options.manager_password or client.password or defaults["password"],
+            client.virtual_host or "/",
+            timeout=options.operation_timeout,
         )
 
     def driver_version(self) -> str:

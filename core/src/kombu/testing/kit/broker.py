@@ -163,6 +163,7 @@ class Broker:
                     producer.publish(body, routing_key=target.name, **properties)
                 else:
                     producer.publish(body, exchange=target, routing_key=key, **properties)
+            producer.flush()
 
     def hold(self, queue: Any, count: int = 1, within: float = PATIENCE) -> list[Any]:
         """Get messages without settling them.

@@ -3,10 +3,13 @@
 The arguments are the URL, ``transport_options`` as JSON, what to do, the queue, and how many:
 ``send`` sends the numbers below that, ``hold`` takes so many and keeps them, ``work`` acknowledges
 what comes until nothing came for a second.  It writes the number in each message that it has.
+``publish`` sends numbers until it is killed: it flushes the first ones and says ``flushed``, the
+others it does not, and it writes each number when the call that published it has returned.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -29,8 +32,21 @@ def main(url: str, options: str, action: str, name: str, count: str) -> None:
             producer = connection.Producer()
             for number in range(int(count)):
                 producer.publish(number, routing_key=name)
+        elif action == "publish":
+            publish(connection, name, int(count))
         else:
             consume(connection, name, int(count), hold=action == "hold")
+
+
+def publish(connection: Any, name: str, count: int) -> None:
+    """Publish numbers without an end, and say of each that the call has returned."""
+    producer = connection.Producer()
+    for number in itertools.count():
+        if number == count:
+            producer.flush(timeout=_HOLDING)
+            _say("flushed")
+        producer.publish(number, routing_key=name, timeout=_HOLDING)
+        _say(number)
 
 
 def consume(connection: Any, name: str, count: int, *, hold: bool) -> None:
@@ -39,8 +55,7 @@ def consume(connection: Any, name: str, count: int, *, hold: bool) -> None:
     def have(message: Any) -> None:
         if not hold:
             message.ack()
-        sys.stdout.write(f"{message.payload}\n")
-        sys.stdout.flush()
+        _say(message.payload)
 
     queue = Queue(name, no_declare=True)
     limit = count if hold else 10
@@ -52,6 +67,12 @@ def consume(connection: Any, name: str, count: int, *, hold: bool) -> None:
                 last = last if hold else time.monotonic()
             except TimeoutError:
                 pass
+
+
+def _say(what: Any) -> None:
+    # Whoever kills this process is to find all that it has said.
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

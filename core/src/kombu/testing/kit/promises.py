@@ -51,6 +51,11 @@ def _returns_on_death(capabilities: Capabilities) -> Flag:
     return True if capabilities.leases is True else capabilities.returns_on_death
 
 
+def _bounded(capabilities: Capabilities) -> Flag:
+    """Whether it is known how many messages are on their way; without that all can be lost."""
+    return True if capabilities.publish_window is not None else "unpromised"
+
+
 def _together(*flags: Flag) -> Flag:
     """Of several together: no if one is, else unpromised if one is."""
     if False in flags:
@@ -67,6 +72,13 @@ PROMISES: dict[str, Promise] = {
         lambda c: _together(c.durable, c.shared_between_processes),
         "nothing that was accepted is lost while the broker is killed, stopped and frozen under "
         "load, and work goes on by itself",
+    ),
+    "publish_window": Promise(
+        lambda c: _together(_bounded(c), c.shared_between_processes),
+        "a windowed message (amqp: 100 at a time) is accepted when its handle is settled or "
+        "`flush` or `close` has returned, any other when `publish` has; a lost connection can "
+        "double messages of one window and loses none; a killed publisher (SIGKILL) loses at most "
+        "one window",
     ),
     "killed_consumers": Promise(
         lambda c: _together(_returns_on_death(c), c.shared_between_processes),

@@ -61,6 +61,8 @@ class Producer:
                 self._number += 1
                 self._recorder.sent(which, self._queue)
                 producer.publish(which, routing_key=self._queue, timeout=_PATIENCE)
+                # A publish that does not wait is accepted when it is settled.
+                producer.flush(timeout=_PATIENCE)
                 self._recorder.accepted(which, self._queue)
                 time.sleep(_PAUSE)
 

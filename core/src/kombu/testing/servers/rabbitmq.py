@@ -29,6 +29,7 @@ class RabbitMQ(Server):
             own.
         options: Further lines of ``rabbitmq.conf``, by name.
         folder: Where the data is kept.
+        beside: Another node: they know each other, and `join` makes them one cluster.
     """
 
     name = "RabbitMQ"
@@ -46,11 +47,14 @@ class RabbitMQ(Server):
         plugins: Sequence[str] = (),
         options: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        beside: RabbitMQ | None = None,
     ) -> None:
         super().__init__(folder)
         self._plugins = tuple(plugins)
         self._options = dict(options or {})
-        self._distribution, self._names = self.reserve(), self.reserve()
+        self._beside = beside
+        self._distribution = self.reserve()
+        self._names: int = self.reserve() if beside is None else beside._names  # noqa: SLF001
         #: The port for TLS, `None` where it is not offered.
         self.tls_port = self.reserve() if tls else None
         #: The port of the management API, `None` without that plugin.
@@ -105,7 +109,7 @@ class RabbitMQ(Server):
         """Where it finds everything."""
         return {
             # The cookie that nodes know each other by is kept in the home folder.
-            "HOME": str(self.folder),
+            "HOME": str(self.folder if self._beside is None else self._beside.folder),
             # Erlang's port mapper is a daemon that the node starts: one of its own.
             "ERL_EPMD_ADDRESS": self.host,
             "ERL_EPMD_PORT": str(self._names),
@@ -163,6 +167,19 @@ class RabbitMQ(Server):
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def join(self) -> None:
+        """Join the cluster of the node that it was made beside; about ten seconds.
+
+        Raises:
+            ValueError: It was made beside none.
+            RuntimeError: That failed.
+        """
+        if self._beside is None:
+            raise ValueError(f"{self!r} stands alone: make it with beside=another node")
+        self.control("stop_app", within=60)
+        self.control("join_cluster", self._beside.node, within=60)
+        self.control("start_app", within=60)
 
     @classmethod
     def version(cls, program: Path) -> str:

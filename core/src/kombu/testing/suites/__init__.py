@@ -25,6 +25,7 @@ from .processes import TestKilledProcesses, TestProcesses
 from .settling import TestMultiple, TestReturnOnClose, TestSettling
 from .threads import TestFork, TestThreads
 from .times import TestDelay, TestMessageTTL, TestQueueTTL
+from .windows import TestPublishWindow
 
 __all__ = (
     "TestBodies",
@@ -54,6 +55,7 @@ __all__ = (
     "TestPrefetch",
     "TestPriorities",
     "TestProcesses",
+    "TestPublishWindow",
     "TestQueueTTL",
     "TestRestart",
     "TestReturnOnClose",

@@ -60,6 +60,7 @@ class TestDelivery:
         with producer.batch():
             for number in range(25):
                 producer.publish(number, routing_key=queue.name)
+            producer.flush()
         broker.holds_all(queue, range(25))
 
     def test_headers_and_properties_come_along(self, broker: Broker) -> None:

@@ -29,8 +29,10 @@ class TestConnectionLoss:
         with Proxy(needed_server.host, needed_server.port) as proxy:
             producer = broker.connect(proxy.through(needed_server.url)).Producer()
             producer.publish(1, routing_key=queue.name)
+            producer.flush(timeout=5)
             getattr(proxy, way)()
             producer.publish(2, routing_key=queue.name, retry=True, timeout=5)
+            producer.flush(timeout=5)
             assert set(broker.take(queue, 2)) == {1, 2}
 
     def test_a_consumer_is_told_or_goes_on(self, broker: Broker, needed_server: Any) -> None:

@@ -40,6 +40,7 @@ class TestThreads:
             with broker.connect().Producer() as producer:
                 for number in range(each):
                     producer.publish([thread, number], routing_key=queue.name)
+                producer.flush()
 
         at_once([partial(send, thread) for thread in range(16)])
         inbox = Inbox(broker.connect(), queue)
@@ -70,6 +71,7 @@ class TestThreads:
             for number in range(10):
                 with pool.acquire(block=True, timeout=20) as connection:
                     connection.Producer().publish([thread, number], routing_key=queue.name)
+                    connection.flush()
 
         try:
             at_once([partial(send, thread) for thread in range(6)])

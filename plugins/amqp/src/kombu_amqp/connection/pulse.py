@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import KombuError
 
-from .errors import ConnectionForced
+from ..errors import ConnectionForced
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from ..connection import Connection
 
 __all__ = ("Pulse", "beat", "pulse")
 
@@ -27,19 +27,22 @@ def beat(connection: Connection, now: float, rate: float = 2) -> float:
     What has come in is read, where nobody else does: a broker is alive as long as it sends
     something, and what it says counts even while the connection's users are busy elsewhere.
     """
-    interval = connection.heartbeat
+    interval, overdue = connection.heartbeat, connection.overdue
+    soonest = now + _IDLE
+    if overdue is not None and connection.socket is not None:
+        soonest = overdue.look(connection, now)
     if connection.socket is None or not interval:
-        return now + _IDLE
+        return soonest
     try:
-        if not connection.read_by_others:
-            connection.look()
+        if not connection.incoming.read_by_others:
+            connection.incoming.look()
         socket = connection.socket
         if socket is None:
-            return now + _IDLE
+            return soonest
         if now - socket.last_write >= interval / rate:
-            connection.send_heartbeat()
+            connection.outgoing.send_heartbeat()
     except (OSError, KombuError):
-        return now + _IDLE  # it is lost, which those hear who use it
+        return soonest  # it is lost, which those hear who use it
     silent_since: float = socket.last_read
     if monotonic() - silent_since > 2 * interval and not _unread(socket):
         connection.lose(
@@ -48,7 +51,8 @@ def beat(connection: Connection, now: float, rate: float = 2) -> float:
                 "or the network between does"
             )
         )
-    return min(now + interval / (2 * rate), max(silent_since + 2 * interval, now) + 0.05)
+    again = min(now + interval / (2 * rate), max(silent_since + 2 * interval, now) + 0.05)
+    return again if overdue is None else min(again, soonest)
 
 
 def _unread(socket: Any) -> bool:

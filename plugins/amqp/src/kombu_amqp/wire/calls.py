@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from amqp.exceptions import METHOD_NAME_MAP  # type: ignore[import-untyped]
 from amqp.serialization import dumps, loads  # type: ignore[import-untyped]
 
-from .errors import RecoverableConnectionError
+from ..errors import RecoverableConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .connection import Connection
+    from ..connection import Connection
 
 __all__ = ("Answer", "Calls", "method_name")
 
@@ -98,7 +98,7 @@ class Calls:
         connection = self.live()
         data = dumps(format, args) if format else b""
         if wait is None:
-            connection.send(self.channel_id, sig, data, content)
+            connection.outgoing.send(self.channel_id, sig, data, content)
             if callback is not None:
                 callback()
             return None
@@ -106,7 +106,7 @@ class Calls:
         with self._order:
             self._answers.append(answer)
             try:
-                connection.send(self.channel_id, sig, data, content)
+                connection.outgoing.send(self.channel_id, sig, data, content)
             except BaseException:
                 with contextlib.suppress(ValueError):  # it was told already
                     self._answers.remove(answer)
@@ -148,7 +148,7 @@ class Calls:
         timeout: float | None = None,
     ) -> Any:
         try:
-            connection.wait_until(answer.settled, connection.deadline(timeout))
+            connection.incoming.wait_until(answer.settled, connection.deadline(timeout))
         except TimeoutError:
             answer.forgotten = True
             raise TimeoutError(

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from amqp import spec  # type: ignore[import-untyped]
 
+from ..errors import ConsumerCancelled
+from .cancelled import RAISE, go_on
 from .consumers import Declared, Registry
-from .errors import ConsumerCancelled
+from .overdue import Waits, cancel_frames, reject_frames
+from .scanning import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .channel import Channel
+    from ..channel import Channel
+    from .arrived import Arrived
 
 __all__ = ("Consuming",)
 
@@ -31,6 +35,9 @@ class Consuming:
         self._waiting: dict[int, str] = {}
         #: Delivery tags of what was handed out and not answered.
         self._unanswered: set[int] = set()
+        self._waits = Waits()
+        #: Consumers that the broker does not know at the moment: see `give_back_overdue`.
+        self._stopped: set[str] = set()
 
     @property
     def any(self) -> bool:
@@ -42,6 +49,7 @@ class Consuming:
     def add(self, consumer: Declared, callback: Any, on_cancel: Any) -> None:
         """Note a consumer."""
         channel, tag = self._channel, consumer.tag
+        channel.forget_routes()
         self._consumers.add(consumer)
         channel.callbacks[tag] = callback
         if on_cancel is not None:
@@ -52,7 +60,9 @@ class Consuming:
     def remove(self, tag: str) -> Any:
         """Forget a consumer; returns what to call where the broker has cancelled it."""
         channel = self._channel
+        channel.forget_routes()
         self._consumers.remove(tag)
+        self._stopped.discard(tag)
         channel.no_ack_consumers.discard(tag)
         channel.callbacks.pop(tag, None)
         return channel.cancel_callbacks.pop(tag, None)
@@ -69,7 +79,7 @@ class Consuming:
         for delivery_tag, consumer in list(self._waiting.items()):
             if consumer == tag:
                 del self._waiting[delivery_tag]
-                channel.basic_reject(delivery_tag, requeue=True)
+                channel.give_back(delivery_tag)
 
     def declare_again(self) -> None:
         """Have the broker know the consumers, on a channel that was opened again."""
@@ -105,6 +115,7 @@ class Consuming:
             ),
             wait=spec.Basic.ConsumeOk,
         )
+        self._stopped.discard(consumer.tag)
         self._consumers.replaced(consumer.tag, wire_tag)
 
     def _cancel_at_broker(self, wire_tag: str, nowait: bool) -> None:
@@ -124,8 +135,28 @@ class Consuming:
         tag = self._consumers.meant(wire_tag)
         return lambda: self._tell_cancelled(tag)
 
+    def has(self, tag: str) -> bool:
+        """Whether there is such a consumer."""
+        return self._consumers.queue_of(tag) is not None
+
+    def consume_again(self, consumer: Declared) -> None:
+        """Have a consumer receive that the broker had cancelled."""
+        self._channel.forget_routes()
+        self._consume_at_broker(consumer)
+
     def _tell_cancelled(self, tag: str) -> None:
         queue = self._consumers.queue_of(tag) or ""
+        channel = self._channel
+        connection = channel.connection
+        if (
+            connection is not None
+            and connection.consumer_cancelled != RAISE
+            and channel.cancel_callbacks.get(tag) is None
+        ):
+            for consumer in self._consumers.all():
+                if consumer.tag == tag:
+                    go_on(self, channel, consumer)
+            return
         callback = self.remove(tag)
         if callback is None:
             raise ConsumerCancelled(tag, queue)
@@ -144,6 +175,41 @@ class Consuming:
         generation = channel.generation
         return lambda: self._deliver(delivery_tag, message, generation)
 
+    def route(self, wire_tag: str, length: int) -> Route | None:
+        """What deliveries with a tag of the broker mean; `None` where that is not known yet.
+
+        Args:
+            wire_tag: The consumer, as the broker knows it.
+            length: Of the method frame, with its ends (bytes).
+        """
+        channel = self._channel
+        tag = self._consumers.meant(wire_tag)
+        callback = channel.callbacks.get(tag)
+        if callback is None:
+            return None
+        no_ack = tag in channel.no_ack_consumers
+        queue = self._consumers.queue_of(tag)
+        return Route(channel, length, tag, queue, no_ack, callback, self._waiting)
+
+    def hand_out(self, message: Arrived) -> None:
+        """Give a message to its consumer; called by `Connection.drain_events`."""
+        route = message.route
+        if route.no_ack:
+            # Gone from the queue already: it is for the callback, whatever happens meanwhile.
+            route.callback(message)
+            return
+        channel, delivery_tag = self._channel, message.delivery_tag
+        if message._generation != channel.generation or channel.connection is None:  # noqa: SLF001
+            return  # the channel was closed: the broker gives it out again
+        if self._waiting.pop(delivery_tag, None) is None:
+            return  # its consumer was cancelled: it went back
+        callback = channel.callbacks.get(route.tag)
+        if callback is None:
+            channel.give_back(delivery_tag)
+        else:
+            self._unanswered.add(delivery_tag)
+            callback(message)
+
     def _deliver(self, delivery_tag: int, message: Any, generation: int) -> None:
         channel = self._channel
         if generation != channel.generation or channel.connection is None:
@@ -153,7 +219,7 @@ class Consuming:
             return  # its consumer was cancelled: it went back
         callback = channel.callbacks.get(tag)
         if callback is None:
-            channel.basic_reject(delivery_tag, requeue=True)
+            channel.give_back(delivery_tag)
         else:
             self._hand_out(callback, message, self._consumers.queue_of(tag), no_ack=False)
 
@@ -167,11 +233,59 @@ class Consuming:
             self.handed_out(message.delivery_tag)
         callback(message)
 
+    # -- what waits for too long -------------------------------------------------------------
+
+    def give_back_overdue(self, now: float, limit: float) -> int:
+        """Where something has waited for so long, stop the consumers and give all that waits back.
+
+        They begin again with the next `Connection.drain_events`.  The thread of the heartbeats
+        calls this, while another one uses the channel: it sends, and waits for nothing.
+
+        Returns how many messages went back.
+        """
+        channel = self._channel
+        connection = channel.connection
+        if self._waits.oldest(list(self._waiting), now) < limit:
+            return 0
+        # A queue that goes with its last consumer would go, with its messages.
+        taken = [each for each in self._consumers.all() if not each.no_ack]
+        if connection is None or any(each.queue in connection.vanishing for each in taken):
+            return 0
+        stopping = [each for each in taken if each.tag not in self._stopped]
+        self._stopped.update(each.tag for each in stopping)
+        number = channel.channel_id or 0
+        # Who takes one out of what waits is the one to answer it.
+        tags = [tag for tag in list(self._waiting) if self._waiting.pop(tag, None) is not None]
+        at_broker = [self._consumers.at_broker(each.tag) for each in stopping]
+        connection.outgoing.send_frames(
+            cancel_frames(number, at_broker) + reject_frames(number, tags)
+        )
+        if stopping:
+            connection.incoming.events.append(self._begin_again)
+        return len(tags)
+
+    def _begin_again(self) -> None:
+        for consumer in self._consumers.all():
+            if consumer.tag in self._stopped and self._channel.is_open:
+                self.consume_again(consumer)
+
     # -- answers -----------------------------------------------------------------------------
 
     def handed_out(self, delivery_tag: int) -> None:
         """Note a message that somebody has and is to answer."""
         self._unanswered.add(delivery_tag)
+
+    def answer(self, delivery_tag: int) -> bool:
+        """Note the answer to one message; returns whether somebody had it and had not answered."""
+        try:
+            self._unanswered.remove(delivery_tag)
+        except KeyError:
+            return False
+        return True
+
+    def waits_for(self, delivery_tag: int) -> bool:
+        """Whether somebody has such a message and has not answered it."""
+        return delivery_tag in self._unanswered
 
     def answered(self, delivery_tag: int, multiple: bool) -> list[tuple[int, bool]]:
         """What to tell the broker for an answer: delivery tags, and whether for all before, too."""
@@ -190,10 +304,13 @@ class Consuming:
 
     def forget_deliveries(self) -> None:
         """Nothing that came can be answered any more."""
+        self._channel.forget_routes()
         self._waiting.clear()
         self._unanswered.clear()
+        self._waits = Waits()
 
     def clear(self) -> None:
         """Forget everything, with the channel."""
         self._consumers.clear()
+        self._stopped.clear()
         self.forget_deliveries()

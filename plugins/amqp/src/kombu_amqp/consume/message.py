@@ -6,8 +6,7 @@ from typing import Any
 
 from kombu import message
 
-from .delaying import without_waits
-from .errors import StaleDelivery
+from ..delaying import without_waits
 
 __all__ = ("Message",)
 
@@ -69,16 +68,15 @@ class Message(message.Message):
     def _needs_answer(self) -> bool:
         needs = super()._needs_answer()
         channel = self.channel
-        if (
-            needs
-            and self._generation != getattr(channel, "generation", self._generation)
-            # Of a lost connection the channel itself says so.
-            and channel.connection is not None
+        if needs and (
+            channel.connection is None
+            or self._generation != getattr(channel, "generation", self._generation)
         ):
-            raise StaleDelivery(
-                f"delivery {self.delivery_tag} came before its channel was closed or recovered: "
-                "the broker gives the message out again, and that delivery is the one to answer"
-            )
+            # Why it was closed says more, where nobody was told: that of a consumer_timeout is
+            # read by the thread of the heartbeats, while the callback goes on.
+            if channel.connection is not None and hasattr(channel, "reopening"):
+                channel.reopening.raise_refusal()
+            raise channel.stale(self.delivery_tag, self._generation)
         return needs
 
     def requeue(self, delay: float | None = None, *, timeout: float | None = None) -> None:

@@ -1,0 +1,3 @@
+"""What comes in: consumers, deliveries, messages and their answers."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What goes out: messages, their confirms, and what is sent again."""
+
+from __future__ import annotations
