@@ -153,6 +153,7 @@ class Fetcher:
                 keys.claims,
                 keys.expiring,
                 *(key for group in groups for key in group),
+                *keys.ready,
             ],
             [group[1] for group in groups],
             [end_of_entry(name) for name in names],

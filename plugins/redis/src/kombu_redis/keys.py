@@ -52,6 +52,8 @@ class Keys:
         self.expiring = f"{prefix}_kombu6.expiring"
         #: Counts the changes of bindings.
         self.version = f"{prefix}_kombu6.bindings"
+        #: Which lists may have messages, for who consumes many queues: its key, or none.
+        self.ready: tuple[str, ...] = (f"{prefix}_kombu6.ready",)
         self._queues: dict[str, tuple[str, ...]] = {}
 
     @property

@@ -54,7 +54,7 @@ class Settler:
         self._backend = backend
         self._talk = talk
         keys = backend.keys
-        self._claims = [keys.unacked, keys.index, keys.claims]
+        self._claims = (keys.unacked, keys.index, keys.claims)
         #: What was found lost since it was last told.
         self._lost: list[Delivery] = []
 
@@ -155,7 +155,7 @@ class Settler:
                 where, arg = "d", f"{backend.now() + delay:.6f}"
             place = keys.place(envelope.priority)
             args += (delivery.token, raw, where, place, arg, count if counted else 0, "")
-        return Call(SCRIPTS.release, [*self._claims, *keys.queue(queue)], args)
+        return Call(SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], args)
 
     # -- leases --------------------------------------------------------------------------------
 
@@ -213,7 +213,9 @@ class Settler:
         keys = self._backend.keys
         raw, priority, count = _counted(message, again=True)
         args = (len(keys.steps), tag, raw, "f", keys.place(priority), "", count, "")
-        self._talk.run(deadline, SCRIPTS.release, [*self._claims, *keys.queue(queue)], *args)
+        self._talk.run(
+            deadline, SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], *args
+        )
 
     def _restore(self, entries: Sequence[tuple[Any, ...]], deadline: float) -> None:
         keys = self._backend.keys
@@ -227,7 +229,9 @@ class Settler:
                 raw, priority, count = _counted(message, again=not reason)
                 place = keys.place(priority)
                 args += (tag, raw, "x" if reason else "f", place, reason, count, end)
-            calls.append(Call(SCRIPTS.release, [*self._claims, *keys.queue(queue)], args))
+            calls.append(
+                Call(SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], args)
+            )
             self._backend.to_maintain.add(queue)
         for answer in self._talk.scripts(calls, deadline):
             if isinstance(answer, Exception):

@@ -37,7 +37,11 @@ _UNHURRIED = 30.0
 
 def pack(*words: Any) -> bytes:
     """A command as it travels: text, bytes or numbers."""
-    out = [b"*%d\r\n" % len(words)]
+    return b"*%d\r\n%b" % (len(words), _packed(words))
+
+
+def _packed(words: Sequence[Any]) -> bytes:
+    out = []
     for word in words:
         kind = word.__class__
         if kind is bytes:
@@ -52,8 +56,13 @@ def pack(*words: Any) -> bytes:
     return b"".join(out)
 
 
+#: Beginnings of commands that run scripts on the same keys over and over.
+_heads: dict[tuple[str, Sequence[str]], bytes] = {}
+_HEADS = 4096
+
+
 class Call(NamedTuple):
-    """A script to be run."""
+    """A script to be run.  Keys in a tuple are packed once, and not each time."""
 
     script: Script
     keys: Sequence[str]
@@ -61,7 +70,20 @@ class Call(NamedTuple):
 
     def packed(self) -> bytes:
         """By the name that the server has for it."""
-        return pack("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+        script, keys, args = self
+        size = 3 + len(keys) + len(args)
+        if keys.__class__ is not tuple:
+            return b"*%d\r\n%b%b" % (size, self._head(), _packed(args))
+        known = script.sha, keys
+        head = _heads.get(known)
+        if head is None:
+            if len(_heads) >= _HEADS:
+                _heads.clear()
+            head = _heads[known] = self._head()
+        return b"*%d\r\n%b%b" % (size, head, _packed(args))
+
+    def _head(self) -> bytes:
+        return _packed(("EVALSHA", self.script.sha, len(self.keys), *self.keys))
 
     def in_full(self) -> bytes:
         """With its text, for a server that forgot it."""
