@@ -78,6 +78,16 @@ class Keys:
             )
         return keys
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What the names of a queue's lists end with, the most urgent first."""
+        steps = reversed(self.steps) if self.highest_first else self.steps
+        return tuple(f"{self.separator}{step}" if step else "" for step in steps)
+
+    def wants(self, sign: str) -> str:
+        """The names of many queues that consumers want, by what stands for the names."""
+        return f"{self.prefix}_kombu6.wants.{sign}"
+
     def list(self, name: str, step: int) -> str:
         """The list of one step of a queue."""
         return f"{self.prefix}{name}{self.separator}{step}" if step else f"{self.prefix}{name}"

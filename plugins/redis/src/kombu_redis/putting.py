@@ -37,15 +37,31 @@ _SLICE_BYTES = 1 << 20
 class _Part:
     """What one script stores: messages of one exchange for one queue, in order."""
 
-    __slots__ = ("args", "exchange", "places", "queue", "size")
+    __slots__ = ("_count", "_same", "args", "exchange", "places", "queue", "size")
 
     def __init__(self, queue: str, exchange: str, lists: int) -> None:
         self.queue = queue
         self.exchange = exchange
         self.args: list[Any] = [lists, UNDECLARED]
+        #: The list and the time of the messages that came last, and where their number stands.
+        self._same: tuple[int, str] | None = None
+        self._count = 0
         #: Where its messages are among all that are stored.
         self.places: list[int] = []
         self.size = 0
+
+    def add(self, place: int, step: int, due: str, raw: bytes) -> None:
+        """Store one more: where it is among all, its list, when it is due, the message."""
+        args = self.args
+        if self._same == (step, due):
+            args[self._count] += 1
+            args.append(raw)
+        else:
+            self._same = step, due
+            self._count = len(args) + 2
+            args += (step, due, 1, raw)
+        self.places.append(place)
+        self.size += len(raw)
 
 
 class Putter:
@@ -101,7 +117,7 @@ class Putter:
         backend = self._backend
         part = _Part(queue, envelope.exchange, len(backend.keys.steps))
         raw = ended(beginning(envelope, backend.options.body_encoding), backend.tags())
-        part.args += (backend.keys.place(envelope.priority), _due(envelope), raw)
+        part.args += (backend.keys.place(envelope.priority), _due(envelope), 1, raw)
         part.places.append(0)
         return part
 
@@ -135,9 +151,7 @@ class Putter:
                 # A further one for a queue comes after the others, so the order is kept.
                 part = last[queue] = _Part(queue, exchange, lists)
                 parts.append(part)
-            part.args += (keys.place(each.priority), _due(each), raw)
-            part.places.append(place)
-            part.size += len(raw)
+            part.add(place, keys.place(each.priority), _due(each), raw)
         if heard:
             # Heard by who listens just now, or by nobody.
             self._talk.each(heard, deadline)

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from hashlib import sha1
 
+from .index_scripts import ENLIST, GATHER, PRUNE, SURVEY
+
 __all__ = ("SCRIPTS", "Script")
 
 
@@ -59,8 +61,12 @@ end
 local function unmark(at, S)
   if INDEX then
     local name = name_of(at)
-    for s = 1, S do call('ZREM', INDEX, s .. '.' .. name) end
+    for s = 0, S do call('ZREM', INDEX, s .. '.' .. name) end
   end
+end
+-- What is delayed stands in the index as list 0, by the time when the first one is due.
+local function mark_later(at, due)
+  if INDEX then call('ZADD', INDEX, 'LT', due, '0.' .. name_of(at)) end
 end
 local function deleted(spec) return spec and string.byte(spec, 1) == 68 end
 local function ready(at, S)
@@ -134,7 +140,10 @@ local function promote(at, S, now)
   local later = KEYS[at + 3]
   local first = call('ZRANGE', later, 0, 0, 'WITHSCORES')
   if #first == 0 then return nil end
-  if tonumber(first[2]) > now then return tonumber(first[2]) end
+  if tonumber(first[2]) > now then
+    mark_later(at, first[2])
+    return tonumber(first[2])
+  end
   local spec = call('GET', KEYS[at + 1])
   for _, entry in ipairs(call('ZRANGEBYSCORE', later, '-inf', stamp(now), 'LIMIT', 0, 100)) do
     call('ZREM', later, entry)
@@ -150,6 +159,11 @@ local function promote(at, S, now)
     ring(KEYS[at + 2])
   end
   first = call('ZRANGE', later, 0, 0, 'WITHSCORES')
+  if INDEX and first[2] then
+    call('ZADD', INDEX, first[2], '0.' .. name_of(at))
+  elseif INDEX then
+    call('ZREM', INDEX, '0.' .. name_of(at))
+  end
   return first[2] and tonumber(first[2])
 end
 """
@@ -164,7 +178,8 @@ end
 """
 
 # KEYS: version of the bindings, the exchange's bindings (or the version again), the queue, index.
-# ARGV: number of lists, declaration of a new queue; then list, when it is due or '', message, ...
+# ARGV: number of lists, declaration of a new queue; then list, when they are due or '', how many,
+# messages, ...
 # Returns: the version and the number of bindings or -1, with a colon between them; or, where
 # something else is to be told, both, the number of dead letters, and the places of those refused.
 _PUT = """
@@ -178,25 +193,26 @@ end
 local plain = not options(spec)
 local now = clock()
 local refused, died = {}, 0
-local i = 3
+local i, place = 3, 0
 while i < #ARGV do
-  local step, due = ARGV[i], ARGV[i + 1]
+  local step, due, last = tonumber(ARGV[i]), ARGV[i + 1], i + 2 + tonumber(ARGV[i + 2])
   if due ~= '' and tonumber(due) > now then
-    call('ZADD', KEYS[at + 3], due, 'n' .. step .. '|' .. ARGV[i + 2])
-  elseif plain then
-    -- As many at once as follow each other into one list.
-    local run = {KEYS[at + 4 + tonumber(step)], ARGV[i + 2]}
-    while ARGV[i + 3] == step and ARGV[i + 4] == '' do
-      i = i + 3
-      run[#run + 1] = ARGV[i + 2]
+    for m = i + 3, last do
+      call('ZADD', KEYS[at + 3], due, 'n' .. step .. '|' .. ARGV[m])
     end
-    if call('LPUSH', unpack(run)) == #run - 1 then mark(at, step, now) end
+    mark_later(at, due)
+  elseif plain then
+    local n = call('LPUSH', KEYS[at + 4 + step], unpack(ARGV, i + 3, last))
+    if n == last - i - 2 then mark(at, step, now) end
   else
-    local no, dead = store(at, S, spec, tonumber(step), ARGV[i + 2], now)
-    if no == 1 then refused[#refused + 1] = (i - 3) / 3 end
-    died = died + dead
+    for m = i + 3, last do
+      local no, dead = store(at, S, spec, step, ARGV[m], now)
+      if no == 1 then refused[#refused + 1] = place + m - i - 3 end
+      died = died + dead
+    end
   end
-  i = i + 3
+  place = place + last - i - 2
+  i = last + 1
 end
 ring(KEYS[at + 2])
 local version = call('GET', KEYS[1]) or '0'
@@ -324,6 +340,7 @@ local function back(i)
     out[1] = out[1] + bury(at, o, 'delivery_limit', raw)
   elseif where == 'd' then
     call('ZADD', KEYS[at + 3], arg, 'r' .. step .. '|' .. raw)
+    mark_later(at, arg)
     ring(KEYS[at + 2])
   else
     local push = where == 'f' and 'RPUSH' or 'LPUSH'
@@ -596,3 +613,7 @@ class SCRIPTS:
     bind = Script(_BIND)
     unbind = Script(_UNBIND)
     load = Script(_LOAD)
+    enlist = Script(_COMMON, ENLIST)
+    gather = Script(*_QUEUES, _BOOK, GATHER)
+    survey = Script(*_QUEUES, SURVEY)
+    prune = Script(_COMMON, PRUNE)

@@ -35,6 +35,9 @@ _REMEMBERED = 600_000
 _LOOK = 1.0
 #: The least time between two looks (seconds).
 _BREATH = 0.02
+#: Marks of ready lists that are looked at in one step, and how many such steps may follow.
+_PRUNED = 100
+_PRUNINGS = 20
 
 
 class RedisSession:
@@ -169,6 +172,8 @@ class RedisSession:
         self._delete_unused(deadline)
         if backend.schedule.look_for_abandoned():
             self._take_over(deadline)
+        if backend.keys.ready and backend.schedule.time_to_prune():
+            self._prune(deadline)
         asked = self._to_look_at(queues)
         if asked and len(letters) < limit:
             found, due = self._look(asked, limit - len(letters), deadline)
@@ -181,6 +186,15 @@ class RedisSession:
         wait = 0.0 if len(letters) >= limit else max(soonest, _BREATH)
         backend.schedule.next_due = monotonic() + wait
         return letters, wait
+
+    def _prune(self, deadline: float) -> None:
+        """Unmark lists that others emptied; goes on while many marks are stale."""
+        keys = self._backend.keys
+        own = f"{keys.prefix}_kombu6."
+        args = [own, keys.prefix, _PRUNED, len(keys.steps), *keys.endings]
+        for _ in range(_PRUNINGS):
+            if self.talk.run(deadline, SCRIPTS.prune, keys.ready, *args) < _PRUNED / 4:
+                return
 
     def _to_look_at(self, queues: Sequence[str]) -> list[str]:
         """Those with options, or of which something was told."""
