@@ -56,8 +56,8 @@ class Flight(NamedTuple):
     asking: Asking
     tags: str
     asked: float
-    #: Whether the wait takes as long as it may.
-    full: bool
+    #: Whether the wait ends because something is due then.
+    due: bool
 
 
 class Fetcher:
@@ -206,15 +206,17 @@ class Fetcher:
     def _wait(self, limit: int, seconds: float, deadline: float) -> list[Delivery]:
         now = monotonic()
         asking = self._asking
-        if self._due is not None:
-            seconds = min(seconds, self._due - now)
+        at = self._due
+        due = at is not None and at - now <= seconds
+        if at is not None:
+            seconds = min(seconds, at - now)
         seconds = min(seconds, asking.look_at - now)
         if seconds <= 0.002:
             return self._ask(limit, max(deadline, now + LATE))
         tags = self._backend.next_tags()
         self._empty = None
         self._wake_up()
-        self._flight = flight = Flight(asking, tags, now, seconds >= PAUSE)
+        self._flight = flight = Flight(asking, tags, now, due)
         self._failed = None
         in_time = False
 
@@ -228,7 +230,7 @@ class Fetcher:
                 asking.forgotten()
             else:
                 self._late = self._taken(flight.asking, tags, answer)
-                if not in_time and self._late and flight.full:
+                if not in_time and self._late and not flight.due:
                     # Nobody rang for these: they are of kombu 5.7.
                     self._quick_until = monotonic() + QUICK
 
