@@ -324,7 +324,7 @@ class Trips:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._server = (parts.hostname, parts.port)
-        self.count = 0
+        self.count = self._found = 0
         self._wrote: set[int] = set()
         self.commands = 0
 
@@ -366,13 +366,14 @@ class Trips:
 
     def __exit__(self, *_: object) -> None:
         count = self.count
-        self.commands += self._command_count()
-        self.count = count
+        # Without the one that asked.
+        self.commands += self._command_count() - 1
+        self._found = count
 
     def each(self, messages: int) -> dict[str, Any]:
         """What one message takes; the commands are those that scripts call, too."""
         return {
-            "wall": self.count / messages,
+            "wall": self._found / messages,
             "commands": self.commands / messages,
             "cpu": 0.0,
         }

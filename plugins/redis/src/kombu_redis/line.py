@@ -16,6 +16,10 @@ __all__ = ("BROKEN", "Line")
 BROKEN = (driver.RedisError, OSError, AttributeError)
 
 
+#: By how much a time may be missed, where it is long (seconds).
+_NEAR = 0.1
+
+
 class Line:
     """One open connection.  Times are in seconds, for one step each.
 
@@ -32,29 +36,47 @@ class Line:
         self._connection: Any = address.connection(timeout)
         self._connection.connect()
         self._socket: Any = self._connection._sock  # noqa: SLF001  it has no name for it
+        self._read: Any = self._connection._parser.read_response  # noqa: SLF001  nor for it
+        self._timeout = -1.0
         #: The process that opened it.
         self.pid = os.getpid()
 
+    def _within(self, timeout: float) -> None:
+        # Telling the socket costs a call of the system, nearly as much as to read from it.
+        if abs(timeout - self._timeout) > (_NEAR if timeout > 1 else 0):
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
+
     def write(self, data: bytes, timeout: float) -> None:
         """Send bytes."""
-        self._socket.settimeout(timeout)
-        self._connection.send_packed_command([data], check_health=False)
+        self._within(timeout)
+        try:
+            self._socket.sendall(data)
+        except TimeoutError as exc:
+            raise driver.TimeoutError("Timeout writing to socket") from exc
 
     def read(self, timeout: float) -> Any:
         """The next answer; one that says no is returned as an exception, not raised."""
-        self._socket.settimeout(timeout)
+        self._within(timeout)
         try:
-            return self._connection.read_response(disable_decoding=True)
+            # The connection's own method does the same, and asks on the way what does not matter
+            # here; who gets an error closes the line.
+            return self._read(disable_decoding=True)
         except driver.AuthenticationError:
             raise
         except (driver.ResponseError, driver.BusyLoadingError, driver.ReadOnlyError) as exc:
+            # The parser would read it again.
+            self._connection.disconnect()
             return exc
 
     def all(self, timeout: float) -> list[Any]:
         """What can be read now, at least one answer; for lines that are told without asking."""
         answers = [self.read(timeout)]
         while self._connection.can_read(0):
+            # It gave the socket another time.
+            self._timeout = -1.0
             answers.append(self.read(timeout))
+        self._timeout = -1.0
         return answers
 
     def fileno(self) -> int:
