@@ -151,7 +151,8 @@ class RedisBackend:
 
     def _name(self) -> None:
         self._call = itertools.count(1).__next__
-        self._begin = os.urandom(8).hex()
+        # Longer than 64 bytes: a sorted set of shorter ones is slow to write to while it is small.
+        self._begin = os.urandom(24).hex()
 
     def next_tags(self) -> str:
         """What the tags of one more fetch begin with: they sort in the order of fetching."""

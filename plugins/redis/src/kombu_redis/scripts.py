@@ -191,11 +191,13 @@ if not spec or deleted(spec) then
   spec = ARGV[2]
 end
 local plain = not options(spec)
-local now = clock()
+-- Asked for where it is needed only.
+local now = plain and 0 or clock()
 local refused, died = {}, 0
 local i, place = 3, 0
 while i < #ARGV do
   local step, due, last = tonumber(ARGV[i]), ARGV[i + 1], i + 2 + tonumber(ARGV[i + 2])
+  if now == 0 and due ~= '' then now = clock() end
   if due ~= '' and tonumber(due) > now then
     for m = i + 3, last do
       call('ZADD', KEYS[at + 3], due, 'n' .. step .. '|' .. ARGV[m])
@@ -203,7 +205,7 @@ while i < #ARGV do
     mark_later(at, due)
   elseif plain then
     local n = call('LPUSH', KEYS[at + 4 + step], unpack(ARGV, i + 3, last))
-    if n == last - i - 2 then mark(at, step, now) end
+    if n == last - i - 2 then mark(at, step, now == 0 and clock() or now) end
   else
     for m = i + 3, last do
       local no, dead = store(at, S, spec, step, ARGV[m], now)
