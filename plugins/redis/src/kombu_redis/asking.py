@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .scripts import SCRIPTS
-from .talk import Call, pack
+from .talk import Call, Packed, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +148,9 @@ class Few(_Looking):
         self._turn = 0
         self._limits: list[int] = []
         self._takes: list[int] = []
+        #: What follows the limit and the tags, and what it was made of.
+        self._rest: Packed | None = None
+        self._rest_of: tuple[Any, ...] = ()
         self.roomy = False
         self.state: object = None
 
@@ -162,12 +165,10 @@ class Few(_Looking):
         """See `Asking.fetch`."""
         self._turn += 1
         count = len(self._names)
-        return Call(
-            SCRIPTS.fetch,
-            self._keys,
-            [
-                limit,
-                tags,
+        of = after_bell, self._turn % count, self._limits, self._takes
+        if self._rest is None or of != self._rest_of:
+            self._rest_of = of
+            self._rest = Packed.of(
                 self._backend.claim_seconds,
                 int(after_bell),
                 count,
@@ -177,8 +178,8 @@ class Few(_Looking):
                 *self._ends,
                 *self._limits,
                 *self._takes,
-            ],
-        )
+            )
+        return Call(SCRIPTS.fetch, self._keys, (limit, tags, self._rest))
 
     def before(self) -> Sequence[Call]:
         """Nothing."""
@@ -229,6 +230,8 @@ class Many(_Looking):
         self._most = 0
         self._take = 0
         self._otherwise: list[Any] = []
+        self._rest: Packed | None = None
+        self._rest_of: tuple[Any, ...] = ()
         self._wait_for_all: bytes | None = None
         #: At first everything is looked at: who filled the queues may have been kombu 5.7.
         self.look_at = 0.0
@@ -260,13 +263,11 @@ class Many(_Looking):
 
     def fetch(self, tags: str, limit: int, after_bell: bool) -> Call:
         """See `Asking.fetch`."""
-        keys = self._backend.keys
-        return Call(
-            SCRIPTS.gather,
-            self._keys,
-            [
-                limit,
-                tags,
+        of = after_bell, self._most, self._take, self._otherwise
+        if self._rest is None or of != self._rest_of:
+            keys = self._backend.keys
+            self._rest_of = of
+            self._rest = Packed.of(
                 self._backend.claim_seconds,
                 int(after_bell),
                 f"{keys.prefix}_kombu6.",
@@ -277,8 +278,8 @@ class Many(_Looking):
                 len(keys.steps),
                 *keys.endings,
                 *self._otherwise,
-            ],
-        )
+            )
+        return Call(SCRIPTS.gather, self._keys, (limit, tags, self._rest))
 
     def before(self) -> Sequence[Call]:
         """Write the names down, and look at all queues, where it is time to."""

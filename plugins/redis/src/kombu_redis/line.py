@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
+from .reader import Reader
+from .waiting import readable
+
 if TYPE_CHECKING:
     from .address import Address
 
@@ -16,8 +19,9 @@ __all__ = ("BROKEN", "Line")
 BROKEN = (driver.RedisError, OSError, AttributeError)
 
 
-#: By how much a time may be missed, where it is long (seconds).
+#: By how much a time may be missed that is longer than this (seconds).
 _NEAR = 0.1
+_LONG = 0.3
 
 
 class Line:
@@ -36,14 +40,14 @@ class Line:
         self._connection: Any = address.connection(timeout)
         self._connection.connect()
         self._socket: Any = self._connection._sock  # noqa: SLF001  it has no name for it
-        self._read: Any = self._connection._parser.read_response  # noqa: SLF001  nor for it
+        self._reader = Reader(self._socket.recv, self._connection._parser.parse_error)  # noqa: SLF001
         self._timeout = -1.0
         #: The process that opened it.
         self.pid = os.getpid()
 
     def _within(self, timeout: float) -> None:
         # Telling the socket costs a call of the system, nearly as much as to read from it.
-        if abs(timeout - self._timeout) > (_NEAR if timeout > 1 else 0):
+        if abs(timeout - self._timeout) > (_NEAR if timeout > _LONG else 0):
             self._socket.settimeout(timeout)
             self._timeout = timeout
 
@@ -58,26 +62,24 @@ class Line:
     def read(self, timeout: float) -> Any:
         """The next answer; one that says no is returned as an exception, not raised."""
         self._within(timeout)
-        try:
-            # The connection's own method does the same, and asks on the way what does not matter
-            # here; who gets an error closes the line.
-            return self._read(disable_decoding=True)
-        except driver.AuthenticationError:
-            raise
-        except (driver.ResponseError, driver.BusyLoadingError, driver.ReadOnlyError) as exc:
-            # The parser would read it again.
-            self._connection.disconnect()
-            return exc
+        answer = self._reader.read()
+        if isinstance(answer, driver.ConnectionError) and not isinstance(
+            answer, driver.BusyLoadingError
+        ):
+            raise answer
+        return answer
 
     def all(self, timeout: float) -> list[Any]:
         """What can be read now, at least one answer; for lines that are told without asking."""
         answers = [self.read(timeout)]
-        while self._connection.can_read(0):
-            # It gave the socket another time.
-            self._timeout = -1.0
+        while self._reader.pending or self._more():
             answers.append(self.read(timeout))
-        self._timeout = -1.0
         return answers
+
+    def _more(self) -> bool:
+        # TLS may have decrypted what was not asked for.
+        pending = getattr(self._socket, "pending", None)
+        return bool((pending is not None and pending()) or readable(0, self._socket.fileno()))
 
     def fileno(self) -> int:
         """Its descriptor, -1 once it is closed."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import redis.exceptions as driver
+
 from kombu.exceptions import PublishRefused
 from kombu.transport.backend import Rejected
 
@@ -79,47 +81,81 @@ class Putter:
         self._bindings = bindings
         #: The keys of the script, by queue and exchange.
         self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
+        #: Whether there is one server, to which a packed command can be sent; what commands that
+        #: store one message begin with, by queue, exchange and priority.
+        self._direct = bool(backend.keys.ready)
+        self._heads: dict[tuple[str, str, int], bytes] = {}
 
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         """See `kombu.transport.backend.Session.put`."""
-        if len(items) == 1 and items[0][0] != LISTENERS:
-            parts = [self._one(*items[0])]
-        else:
-            parts = self._parts(items, deadline)
+        if len(items) == 1 and items[0][1].not_before is None and self._direct:
+            queue, envelope = items[0]
+            answer = self._one(queue, envelope, deadline)
+            if answer is not None:
+                return self._outcome(queue, envelope.exchange, (0,), answer)
+        parts = self._parts(items, deadline)
         if not parts:
             return ()
         calls = [Call(SCRIPTS.put, self._keys_of(part), part.args) for part in parts]
         rejected: list[Rejected] = []
         for part, answer in zip(parts, self._talk.scripts(calls, deadline), strict=True):
-            if answer.__class__ is bytes:
-                version, _, size = answer.partition(b":")
-                self._bindings.heard(version, part.exchange, int(size))
+            if not isinstance(answer, Exception):
+                rejected += self._outcome(part.queue, part.exchange, part.places, answer)
                 continue
-            if isinstance(answer, Exception):
-                error = errors.refused(self._talk.where, answer)
-                if len(items) == 1:
-                    raise error
-                rejected += [Rejected(place, error) for place in part.places]
-                continue
-            version, count, died, *refused = answer
-            self._bindings.heard(version, part.exchange, count)
-            for at in refused:
-                error = PublishRefused(part.queue, self._limits_of(part.queue))
-                rejected.append(Rejected(part.places[at], error))
-            if died:
-                self._backend.to_maintain.add(part.queue)
-                self._backend.schedule.hurry()
+            error = errors.refused(self._talk.where, answer)
+            if len(items) == 1:
+                raise error
+            rejected += [Rejected(place, error) for place in part.places]
         if len(rejected) > 1:
             rejected.sort(key=lambda each: each.index)
         return rejected
 
-    def _one(self, queue: str, envelope: Envelope) -> _Part:
-        backend = self._backend
-        part = _Part(queue, envelope.exchange, len(backend.keys.steps))
-        raw = ended(beginning(envelope, backend.options.body_encoding), backend.tags())
-        part.args += (backend.keys.place(envelope.priority), _due(envelope), 1, raw)
-        part.places.append(0)
-        return part
+    def _outcome(
+        self, queue: str, exchange: str, places: Sequence[int], answer: Any
+    ) -> Sequence[Rejected]:
+        """Note what an answer tells; which of the messages at `places` were refused."""
+        if answer.__class__ is bytes:
+            version, _, size = answer.partition(b":")
+            self._bindings.heard(version, exchange, int(size))
+            return ()
+        version, count, died, *refused = answer
+        self._bindings.heard(version, exchange, count)
+        if died:
+            self._backend.to_maintain.add(queue)
+            self._backend.schedule.hurry()
+        limits = self._limits_of(queue)
+        return [Rejected(places[at], PublishRefused(queue, limits)) for at in refused]
+
+    def _one(self, queue: str, envelope: Envelope, deadline: float) -> Any:
+        """Store one message on the short way; `None` where that will not do, and nothing is done.
+
+        Raises:
+            ChannelError: The server refused it.
+        """
+        head = self._heads.get((queue, envelope.exchange, envelope.priority))
+        if head is None:
+            if queue == LISTENERS:
+                return None
+            head = self._head(queue, envelope.exchange, envelope.priority)
+        raw = ended(beginning(envelope, self._backend.options.body_encoding), self._backend.tags())
+        answer = self._talk.one(b"%b%d\r\n%b\r\n" % (head, len(raw), raw), deadline)
+        if isinstance(answer, driver.NoScriptError):
+            return None
+        if isinstance(answer, Exception):
+            raise errors.refused(self._talk.where, answer)
+        return answer
+
+    def _head(self, queue: str, exchange: str, priority: int) -> bytes:
+        """The command up to the length of the message."""
+        if len(self._heads) >= _REMEMBERED:
+            self._heads.clear()
+        keys = self._backend.keys
+        part = _Part(queue, exchange, len(keys.steps))
+        part.add(0, keys.place(priority), "", b"")
+        # An empty message has a length of one digit, and two ends of a line behind it.
+        command = Call(SCRIPTS.put, self._keys_of(part), part.args).packed()
+        head = self._heads[queue, exchange, priority] = command[: -len(b"0\r\n\r\n")]
+        return head
 
     def _parts(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> list[_Part]:
         """What is to be stored by queue; what is heard by listeners is sent to them."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .address import Address
 
-__all__ = ("PATIENCE", "Call", "Talk", "pack")
+__all__ = ("PATIENCE", "Call", "Packed", "Talk", "pack")
 
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
@@ -40,6 +40,18 @@ def pack(*words: Any) -> bytes:
     return b"*%d\r\n%b" % (len(words), _packed(words))
 
 
+class Packed(NamedTuple):
+    """Words of a command that are packed already: how many, and as they travel."""
+
+    size: int
+    data: bytes
+
+    @classmethod
+    def of(cls, *words: Any) -> Packed:
+        """Pack words that are used over and over; they count as one of `Call.args`."""
+        return cls(len(words), _packed(words))
+
+
 def _packed(words: Sequence[Any]) -> bytes:
     out = []
     for word in words:
@@ -50,6 +62,9 @@ def _packed(words: Sequence[Any]) -> bytes:
             raw = word.encode()
         elif kind is float:
             raw = b"%.6f" % word
+        elif kind is Packed:
+            out.append(word.data)
+            continue
         else:
             raw = str(word).encode()
         out.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
@@ -62,7 +77,10 @@ _HEADS = 4096
 
 
 class Call(NamedTuple):
-    """A script to be run.  Keys in a tuple are packed once, and not each time."""
+    """A script to be run.  Keys in a tuple are packed once, and not each time.
+
+    The last of the arguments may stand for several (`Packed`).
+    """
 
     script: Script
     keys: Sequence[str]
@@ -71,7 +89,7 @@ class Call(NamedTuple):
     def packed(self) -> bytes:
         """By the name that the server has for it."""
         script, keys, args = self
-        size = 3 + len(keys) + len(args)
+        size = self._size()
         if keys.__class__ is not tuple:
             return b"*%d\r\n%b%b" % (size, self._head(), _packed(args))
         known = script.sha, keys
@@ -82,12 +100,18 @@ class Call(NamedTuple):
             head = _heads[known] = self._head()
         return b"*%d\r\n%b%b" % (size, head, _packed(args))
 
+    def _size(self) -> int:
+        size = 3 + len(self.keys) + len(self.args)
+        last = self.args[-1] if self.args else None
+        return size + last.size - 1 if last.__class__ is Packed else size
+
     def _head(self) -> bytes:
         return _packed(("EVALSHA", self.script.sha, len(self.keys), *self.keys))
 
     def in_full(self) -> bytes:
         """With its text, for a server that forgot it."""
-        return pack("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+        words = ("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+        return b"*%d\r\n%b" % (self._size(), _packed(words))
 
 
 _ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
@@ -312,6 +336,14 @@ class Talk:
             for at, answer in zip(again, full, strict=True):
                 answers[at] = answer
         return answers
+
+    def one(self, command: bytes, deadline: float) -> Any:
+        """Send one command; its answer may be an exception of the driver's."""
+        self.open(deadline)
+        if self._outstanding:
+            self.collect(deadline)
+        self._write(command, deadline)
+        return self._read(deadline)
 
     def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         self.open(deadline)
