@@ -319,7 +319,10 @@ def latency(url: str, case: Case, messages: int) -> dict[str, Any]:
 
 
 class Trips:
-    """Counts how often the process reads from a socket after it wrote to it: it waits there."""
+    """Counts how often the process reads from a socket after it wrote to it: it waits there.
+
+    Made before connections are: they keep the socket's methods.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -327,6 +330,13 @@ class Trips:
         self.count = self._found = 0
         self._wrote: set[int] = set()
         self.commands = 0
+        for name, wrote in {
+            "send": True,
+            "sendall": True,
+            "recv": False,
+            "recv_into": False,
+        }.items():
+            self._patch(name, wrote)
 
     def _command_count(self) -> int:
         with socket.create_connection(self._server) as link, link.makefile("rwb") as stream:
@@ -355,13 +365,7 @@ class Trips:
 
     def __enter__(self) -> Trips:
         self.commands = -self._command_count()
-        for name, wrote in {
-            "send": True,
-            "sendall": True,
-            "recv": False,
-            "recv_into": False,
-        }.items():
-            self._patch(name, wrote)
+        self.count = 0
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -381,6 +385,7 @@ class Trips:
 
 def trips_publish(url: str, case: Case, messages: int) -> dict[str, Any]:
     """Count the round trips of publishing."""
+    trips = Trips(url)
     from kombu import Connection, Exchange, Producer, Queue
 
     with Connection(url) as connection:
@@ -389,7 +394,7 @@ def trips_publish(url: str, case: Case, messages: int) -> dict[str, Any]:
         declared.declare()
         producer = Producer(channel)
         producer.publish(BODY, exchange="bench", routing_key="bench")
-        with Trips(url) as trips:
+        with trips:
             for _ in range(messages):
                 producer.publish(BODY, exchange="bench", routing_key="bench")
         declared.purge()
@@ -398,18 +403,20 @@ def trips_publish(url: str, case: Case, messages: int) -> dict[str, Any]:
 
 def trips_batch(url: str, case: Case, messages: int) -> dict[str, Any]:
     """Count the round trips of batches."""
+    trips = Trips(url)
     from kombu import Connection
 
     with Connection(url) as connection:
         producer = connection.Producer()
         in_batches(producer, 100, ["bench"])
-        with Trips(url) as trips:
+        with trips:
             in_batches(producer, messages, ["bench"])
     return trips.each(messages)
 
 
 def trips_consume(url: str, case: Case, messages: int) -> dict[str, Any]:
     """Count the round trips of consuming."""
+    trips = Trips(url)
     from kombu import Connection, Consumer, Queue
 
     fill(url, case, messages + 1)
@@ -426,7 +433,7 @@ def trips_consume(url: str, case: Case, messages: int) -> dict[str, Any]:
         consumer.qos(prefetch_count=case.prefetch)
         with consumer:
             connection.drain_events(timeout=PATIENCE)
-            with Trips(url) as trips:
+            with trips:
                 while got <= messages:
                     connection.drain_events(timeout=PATIENCE)
     return trips.each(messages)

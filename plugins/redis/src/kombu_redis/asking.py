@@ -243,17 +243,17 @@ class Many(_Looking):
         if not wants:
             self.roomy = False
             return
+        # Lists, not generators: this is done for each fetch, and there may be thousands.
         limits = [want.limit for want in wants.values()]
-        most = max(limits)
-        take = next(iter(wants.values())).take
+        takes = [want.take for want in wants.values()]
+        most, take = max(limits), takes[0]
         self._most, self._take = min(most, limit), int(take)
         self.roomy = most > 0
         full: list[str] = []
         self.state = full
         otherwise: list[Any] = []
         self._otherwise = otherwise
-        if limits.count(most) == len(limits) and not any(want.take for want in wants.values()):
-            self._take = 0
+        if limits.count(most) == takes.count(take) == len(limits):
             return
         for name, want in wants.items():
             if want.limit != most or want.take != take:

@@ -340,14 +340,25 @@ class Talk:
     def one(self, command: bytes, deadline: float) -> Any:
         """Send one command; its answer may be an exception of the driver's."""
         self.open(deadline)
-        if self._outstanding:
-            self.collect(deadline)
+        outstanding = len(self._outstanding)
         self._write(command, deadline)
+        if outstanding:
+            self._hear(outstanding, deadline)
         return self._read(deadline)
 
     def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         self.open(deadline)
-        if self._outstanding:
-            self.collect(deadline)
+        outstanding = len(self._outstanding)
         self._write(b"".join(commands), deadline)
+        if outstanding:
+            self._hear(outstanding, deadline)
         return [self._read(deadline) for _ in commands]
+
+    def _hear(self, count: int, deadline: float) -> None:
+        """Read answers that come before that to what was just written: nobody waits twice.
+
+        What is written meanwhile (`again`) is answered after it.
+        """
+        for _ in range(count):
+            answer = self._read(deadline)
+            self._outstanding.popleft()(answer)
