@@ -147,7 +147,7 @@ class Fetcher:
 
     def _ask(self, limit: int, deadline: float) -> list[Delivery]:
         asking = self._asking
-        while True:
+        for _ in range(3):
             before = asking.before()
             tags = self._backend.next_tags()
             self._empty = None
@@ -161,6 +161,8 @@ class Fetcher:
             if answers[-1] != FORGOTTEN:
                 return self._taken(asking, tags, answers[-1])
             asking.forgotten()
+        # The store forgets what it was just told: it is asked again later.
+        return []
 
     def _taken(self, asking: Asking, tags: str, answer: list[Any]) -> list[Delivery]:
         """The deliveries in the answer of the script."""
