@@ -116,7 +116,7 @@ class _Looking:
                         *keys.ready,
                         *(k for group in self._groups[at : at + _SLICE] for k in group),
                     ),
-                    (len(keys.steps), *self._names[at : at + _SLICE]),
+                    (Packed.of(len(keys.steps), *self._names[at : at + _SLICE]),),
                 )
                 for at in range(0, len(self._names), _SLICE)
             ]
@@ -228,7 +228,10 @@ class Many(_Looking):
         self._enlisted = False
         self._by_bytes = {name.encode(): name for name in self._names}
         self._most = 0
-        self._take = 0
+        #: Whether most need no claim, and whether all are alike in that: others come with others.
+        takes = [want.take for want in wants.values()]
+        self._take = int(takes.count(True) * 2 > len(takes))
+        self._alike = takes.count(bool(self._take)) == len(takes)
         self._otherwise: list[Any] = []
         self._rest: Packed | None = None
         self._rest_of: tuple[Any, ...] = ()
@@ -243,17 +246,16 @@ class Many(_Looking):
         if not wants:
             self.roomy = False
             return
-        # Lists, not generators: this is done for each fetch, and there may be thousands.
+        # A list, not a generator: this is done for each fetch, and there may be thousands.
         limits = [want.limit for want in wants.values()]
-        takes = [want.take for want in wants.values()]
-        most, take = max(limits), takes[0]
-        self._most, self._take = min(most, limit), int(take)
+        most, take = max(limits), self._take
+        self._most = min(most, limit)
         self.roomy = most > 0
         full: list[str] = []
         self.state = full
         otherwise: list[Any] = []
         self._otherwise = otherwise
-        if limits.count(most) == takes.count(take) == len(limits):
+        if self._alike and limits.count(most) == len(limits):
             return
         for name, want in wants.items():
             if want.limit != most or want.take != take:

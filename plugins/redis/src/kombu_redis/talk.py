@@ -115,15 +115,15 @@ class Call(NamedTuple):
 
 
 _ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
-#: What is said first on a line.
+#: What is said first on a line.  A server that has read the scripts need not read them again: that
+#: takes it longer than everything else about connecting.
 _GREETING = b"".join(
     [
         pack("CLIENT", "ID"),
         pack("TIME"),
-        *(pack("SCRIPT", "LOAD", script.text) for script in _ALL),
+        pack("SCRIPT", "EXISTS", *(script.sha for script in _ALL)),
     ]
 )
-_GREETED = 2 + len(_ALL)
 
 
 class Talk:
@@ -178,7 +178,18 @@ class Talk:
         try:
             line = self._line = Line(address, timeout)
             line.write(_GREETING, timeout)
-            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
+            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(3)]
+            known = answers.pop()
+            # Where it may not be asked, they are all loaded.
+            told = known if known.__class__ is list else [0] * len(_ALL)
+            loads = [
+                pack("SCRIPT", "LOAD", script.text)
+                for script, there in zip(_ALL, told, strict=True)
+                if not there
+            ]
+            if loads:
+                line.write(b"".join(loads), timeout)
+                answers += [line.read(max(deadline - monotonic(), _LEAST)) for _ in loads]
         except BROKEN as exc:
             raise self._broken(exc) from exc
         except BaseException:
