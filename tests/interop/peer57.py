@@ -30,8 +30,9 @@ def send(connection, given):
     producer = Producer(connection.channel())
     exchange = Exchange(given.get("exchange", ""), type=given.get("type", "direct"))
     for body in given["bodies"]:
+        time.sleep(given.get("pause", 0))
         producer.publish(
-            body,
+            time.time() if body == "now" else body,
             exchange=exchange,
             routing_key=given.get("key", given.get("queue", "")),
             priority=(given.get("priorities") or {}).get(str(body), 0),

@@ -47,7 +47,10 @@ return 1
 # where the names are forgotten.
 GATHER = (
     """
-if call('PEXPIRE', KEYS[6], ARGV[7]) == 0 then return '?' end
+-- Put off in good time only: each time is a write.
+local remembered = call('PTTL', KEYS[6])
+if remembered == -2 then return '?' end
+if remembered < ARGV[7] / 2 then call('PEXPIRE', KEYS[6], ARGV[7]) end
 INDEX = KEYS[5]
 local WANTED = KEYS[6]
 local max, pre, lease, fb = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
