@@ -13,6 +13,7 @@ import pytest
 
 from full_scale import SEED
 from kombu import Connection, Consumer, Queue
+from kombu.exceptions import ResourceError
 from kombu.testing.kit import Inbox, wait_until
 from kombu.transport.backend import Envelope, Release, Role, Want, Wants
 from kombu_redis.asking import MANY, Few, Many, asking_for
@@ -303,6 +304,23 @@ def test_a_lost_index_and_lost_names_are_made_good(connect: Any, look: Any, name
     look.flushall()
     producer.publish("after", routing_key=names[9])
     assert inbox.wait(6, 3)[-1].payload == "after"
+
+
+def test_a_full_server_gives_what_it_has(connect: Any, look: Any, name: str) -> None:
+    names = names_of(name)
+    producer = connect().Producer()
+    for each in names[:5]:
+        producer.publish(each, routing_key=each)
+    inbox = inbox_of(connect(), names)
+    look.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(ResourceError):
+            inbox.wait(5, 3)
+    finally:
+        look.config_set("maxmemory", 0)
+    inbox.wait(5)
+    assert sorted(inbox.bodies) == sorted(names[:5])
+    assert look.hlen("unacked") == 5
 
 
 def test_queues_of_others_do_not_hide_ours(connect: Any, look: Any, name: str) -> None:

@@ -60,7 +60,10 @@ class Asking(Protocol):
         """What has to be done before a fetch that does not wait; its answers go to `told`."""
 
     def told(self, answers: Sequence[Any]) -> bool:
-        """Note the answers to `before`; whether something was found that nobody of ours marked."""
+        """Note the answers to `before`; whether something was found that nobody of ours marked.
+
+        An answer may be an exception of the driver's.
+        """
 
     def wait(self, seconds: float) -> bytes:
         """The command that waits for a bell of a queue that has room."""
@@ -292,18 +295,22 @@ class Many(_Looking):
 
     def told(self, answers: Sequence[Any]) -> bool:
         """See `Asking.told`."""
-        if not answers:
-            return False
-        self._enlisted = True
-        looks = [answer for answer in answers if answer.__class__ is list]
+        looks = list(answers)
+        if looks and not self._enlisted:
+            self._enlisted = not isinstance(looks.pop(0), Exception)
         if not looks:
             return False
-        again = LOOK
-        for _, _, due in looks:
+        again, marks = LOOK, 0
+        for look in looks:
+            if isinstance(look, Exception):
+                # A server that is full, say; the next look is as soon as any.
+                continue
+            _, marked, due = look
+            marks += marked
             if due:
                 again = min(again, float(due))
         first, self.look_at = self.look_at == 0.0, monotonic() + again
-        return not first and any(marked for _, marked, _ in looks)
+        return marks > 0 and not first
 
     def wait(self, seconds: float) -> bytes:
         """See `Asking.wait`."""

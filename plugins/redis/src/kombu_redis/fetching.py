@@ -152,14 +152,17 @@ class Fetcher:
             tags = self._backend.next_tags()
             self._empty = None
             calls = [*before, asking.fetch(tags, limit, False)]
-            answers = self._talk.scripts(calls, deadline)
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise errors.refused(self._talk.where, answer)
-            if asking.told(answers[:-1]):
+            *told, answer = self._talk.scripts(calls, deadline)
+            if isinstance(answer, Exception):
+                raise errors.refused(self._talk.where, answer)
+            if asking.told(told):
                 self._quick_until = monotonic() + QUICK
-            if answers[-1] != FORGOTTEN:
-                return self._taken(asking, tags, answers[-1])
+            if answer != FORGOTTEN:
+                # What was refused before it is done the next time; what was taken is held.
+                return self._taken(asking, tags, answer)
+            for refused in told:
+                if isinstance(refused, Exception):
+                    raise errors.refused(self._talk.where, refused)
             asking.forgotten()
         # The store forgets what it was just told: it is asked again later.
         return []
