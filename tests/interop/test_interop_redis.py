@@ -141,7 +141,6 @@ def test_an_idle_consumer_finds_what_5_7_sends_within_a_second_or_so(
     assert time.monotonic() - began < 1.6
 
 
-@pytest.mark.mixed_fleet("from_57")
 @pytest.mark.parametrize("queues", [1, 50], ids=["one queue", "50 queues"])
 def test_an_idle_consumer_finds_what_5_7_sends_afterwards_in_about_50_ms(
     old: Any, connect: Any, name: str, queues: int

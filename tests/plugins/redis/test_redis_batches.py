@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kombu import Exchange, Queue
@@ -139,6 +139,7 @@ fields = st.dictionaries(st.text(max_size=9), plain | st.lists(plain, max_size=3
 known = st.fixed_dictionaries({}, optional={"delivery_mode": st.sampled_from([1, 2, True, 1.0])})
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=30) | st.text(max_size=30),
     words,

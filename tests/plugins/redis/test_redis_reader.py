@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import redis.exceptions as driver
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kombu_redis.reader import Reader
@@ -40,6 +40,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(values, min_size=1, max_size=5), st.lists(st.integers(1, 60), max_size=12))
 def test_any_answers_in_any_pieces(wanted: list[Any], sizes: list[int]) -> None:
     reader = reader_of(b"".join(map(encoded, wanted)), sizes)
