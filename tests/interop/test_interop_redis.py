@@ -177,6 +177,27 @@ def test_an_idle_consumer_finds_what_5_7_sends_within_a_second_or_so(
     assert time.monotonic() - began < 1.6
 
 
+@pytest.mark.parametrize("queues", [1, 50], ids=["one queue", "50 queues"])
+def test_an_idle_consumer_finds_what_5_7_sends_afterwards_in_about_50_ms(
+    old: Any, connect: Any, name: str, queues: int
+) -> None:
+    connection = connect()
+    names = [name, *(f"{name}-{number}" for number in range(1, queues))]
+    for each in names:
+        Queue(each)(connection.channel()).declare()
+    took: list[float] = []
+    with connection.Consumer(
+        [Queue(each) for each in names],
+        on_message=lambda m: (took.append(time.time() - m.payload), m.ack()),
+    ):
+        peer = old("send", queue=name, bodies=["now"] * 12, pause=0.2)
+        while len(took) < 12:
+            connection.drain_events(timeout=10)
+        peer.finish()
+    assert took[0] < 1.6
+    assert sorted(took[1:])[5] < 0.12
+
+
 @pytest.mark.mixed_fleet("priorities")
 def test_priorities_are_the_same(old: Any, connect: Any, name: str) -> None:
     priorities = {"9": 9, "0": 0, "4": 4, "6": 6}

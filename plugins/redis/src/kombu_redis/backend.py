@@ -50,6 +50,7 @@ CAPABILITIES = Capabilities(
     max_length=True,
     priority_levels=4,
     priority_order="lower-first",
+    fetch_batch=100,
     # Workers of Celery run their event loop over it, as with 5.7.
     asynchronous=True,
 )
@@ -68,14 +69,27 @@ def capabilities_for(options: RedisOptions) -> Capabilities:
 LOOK_FOR_ABANDONED = 10.0
 
 
+#: Seconds between two looks at marks in the index of what is ready that may be stale.
+PRUNE = 10.0
+
+
 class Schedule:
     """When to maintain the store next, in seconds of `time.monotonic`."""
 
-    __slots__ = ("_abandoned_due", "next_due")
+    __slots__ = ("_abandoned_due", "_prune_due", "next_due")
 
     def __init__(self) -> None:
         self.next_due = 0.0
         self._abandoned_due = 0.0
+        self._prune_due = 0.0
+
+    def time_to_prune(self) -> bool:
+        """Whether it is time to look for marks in the index that are stale."""
+        now = monotonic()
+        if now < self._prune_due:
+            return False
+        self._prune_due = now + PRUNE
+        return True
 
     def look_for_abandoned(self) -> bool:
         """Whether it is time to look for what dead workers of kombu 5.7 held."""
@@ -137,7 +151,8 @@ class RedisBackend:
 
     def _name(self) -> None:
         self._call = itertools.count(1).__next__
-        self._begin = os.urandom(8).hex()
+        # Longer than 64 bytes: a sorted set of shorter ones is slow to write to while it is small.
+        self._begin = os.urandom(24).hex()
 
     def next_tags(self) -> str:
         """What the tags of one more fetch begin with: they sort in the order of fetching."""

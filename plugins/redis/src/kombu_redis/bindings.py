@@ -49,7 +49,7 @@ class Bindings:
         self._sizes: dict[str, int] = {}
 
     def heard(self, version: Any, exchange: str, size: int) -> None:
-        """Note what an answer told."""
+        """Note what an answer told: how often bindings changed, and how many there are, or -1."""
         self._version = version
         if size >= 0:
             self._sizes[exchange] = size

@@ -66,7 +66,8 @@ def refused(where: str, exc: Exception) -> Exception:
     if any(word in words for word in _FORBIDDEN):
         return ChannelError(
             f"Redis at {where} does not allow this to the user ({exc}): the transport needs "
-            "EVALSHA, EVAL, SCRIPT, BRPOP, CLIENT ID, CLIENT UNBLOCK and what its scripts call",
+            "EVALSHA, EVAL, SCRIPT, BRPOP, EXISTS, CLIENT ID, CLIENT UNBLOCK and what its scripts "
+            "call",
             reply_code=403,
         )
     return ChannelError(f"Redis at {where} refused a command ({exc})", reply_code=541)

@@ -52,6 +52,8 @@ class Keys:
         self.expiring = f"{prefix}_kombu6.expiring"
         #: Counts the changes of bindings.
         self.version = f"{prefix}_kombu6.bindings"
+        #: Which lists may have messages, for who consumes many queues: its key, or none.
+        self.ready: tuple[str, ...] = (f"{prefix}_kombu6.ready",)
         self._queues: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -75,6 +77,16 @@ class Keys:
                 *(self.list(name, step) for step in steps),
             )
         return keys
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What the names of a queue's lists end with, the most urgent first."""
+        steps = reversed(self.steps) if self.highest_first else self.steps
+        return tuple(f"{self.separator}{step}" if step else "" for step in steps)
+
+    def wants(self, sign: str) -> str:
+        """The names of many queues that consumers want, by what stands for the names."""
+        return f"{self.prefix}_kombu6.wants.{sign}"
 
     def list(self, name: str, step: int) -> str:
         """The list of one step of a queue."""

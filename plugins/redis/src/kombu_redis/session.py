@@ -6,24 +6,21 @@ import re
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from kombu.exceptions import PublishRefused
 from kombu.log import get_logger
-from kombu.transport.backend import Delivery, QueueSpec, Rejected
+from kombu.transport.backend import Delivery, QueueSpec
 
-from . import errors
 from .bindings import Bindings, topic_pattern
 from .fanout import LISTENERS
 from .fetching import Fetcher, end_of_entry, message_or_raw
+from .putting import Putter
 from .scripts import SCRIPTS
 from .settling import Settler
-from .specs import UNDECLARED, maintained, read_spec, write_spec
-from .talk import Call, pack
-from .wire import beginning, ended
+from .specs import maintained, read_spec, write_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kombu.transport.backend import Envelope, Wants
+    from kombu.transport.backend import Envelope, Rejected, Wants
 
     from .backend import RedisBackend
 
@@ -38,6 +35,9 @@ _REMEMBERED = 600_000
 _LOOK = 1.0
 #: The least time between two looks (seconds).
 _BREATH = 0.02
+#: Marks of ready lists that are looked at in one step, and how many such steps may follow.
+_PRUNED = 100
+_PRUNINGS = 20
 
 
 class RedisSession:
@@ -53,6 +53,7 @@ class RedisSession:
         self._settler = Settler(backend, self.talk)
         self._fetcher = Fetcher(backend, self.talk, self._settler.settle)
         self._bindings = Bindings(backend, self.talk)
+        self._putter = Putter(backend, self.talk, self._bindings)
         #: Tells when there is something to maintain.
         self.schedule = backend.schedule
         self.settle = self._settler.settle
@@ -73,7 +74,7 @@ class RedisSession:
             text, ready, expired = self.talk.run(
                 deadline,
                 SCRIPTS.declare,
-                [keys.expiring, *keys.queue(spec.name)],
+                [keys.expiring, *keys.queue(spec.name), *keys.ready],
                 len(keys.steps),
                 spec.name,
                 wanted,
@@ -90,7 +91,11 @@ class RedisSession:
         """The queue as it stands; one of 5.7's is there while it has messages."""
         keys = self._backend.keys
         text, ready, expired = self.talk.run(
-            deadline, SCRIPTS.find, [keys.expiring, *keys.queue(name)], len(keys.steps), name
+            deadline,
+            SCRIPTS.find,
+            [keys.expiring, *keys.queue(name), *keys.ready],
+            len(keys.steps),
+            name,
         )
         if expired:
             self._delete(name, deadline, only_expired=True)
@@ -108,7 +113,7 @@ class RedisSession:
         count, *exchanges = self.talk.run(
             deadline,
             SCRIPTS.delete,
-            [keys.expiring, keys.bound(name), *keys.queue(name)],
+            [keys.expiring, keys.bound(name), *keys.queue(name), *keys.ready],
             len(keys.steps),
             name,
             int(if_empty),
@@ -129,56 +134,14 @@ class RedisSession:
     def purge(self, name: str, deadline: float) -> int:
         """Drop the ready messages."""
         keys = self._backend.keys
-        return int(self.talk.run(deadline, SCRIPTS.purge, keys.queue(name), len(keys.steps)))
+        names = [*keys.queue(name), *keys.ready]
+        return int(self.talk.run(deadline, SCRIPTS.purge, names, len(keys.steps)))
 
     # -- messages ------------------------------------------------------------------------------
 
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         """Store messages, all in one write."""
-        if not items:
-            return ()
-        backend = self._backend
-        keys = backend.keys
-        lists = len(keys.steps)
-        begun: dict[int, bytes] = {}
-        calls = []
-        commands: list[bytes] = []
-        for queue, envelope in items:
-            raw = begun.get(id(envelope))
-            if raw is None:
-                raw = begun[id(envelope)] = beginning(envelope, backend.options.body_encoding)
-            exchange = envelope.exchange
-            if queue == LISTENERS:
-                channel = backend.channels.of(exchange, envelope.routing_key)
-                commands.append(pack("PUBLISH", channel, ended(raw, backend.tags())))
-                continue
-            bindings = keys.bindings(exchange)[0] if exchange else keys.version
-            due = "" if envelope.not_before is None else f"{envelope.not_before:.6f}"
-            place = keys.place(envelope.priority)
-            args = (ended(raw, backend.tags()), place, due, lists, UNDECLARED)
-            calls.append(Call(SCRIPTS.put, (keys.version, bindings, *keys.queue(queue)), args))
-        if commands:
-            # Heard by who listens just now, or by nobody.
-            self.talk.each(commands, deadline)
-        rejected = []
-        stored = [index for index, item in enumerate(items) if item[0] != LISTENERS]
-        answers = self.talk.scripts(calls, deadline) if calls else []
-        for index, answer in zip(stored, answers, strict=True):
-            queue, envelope = items[index]
-            if isinstance(answer, Exception):
-                error = errors.refused(self.talk.where, answer)
-                if len(items) == 1:
-                    raise error
-                rejected.append(Rejected(index, error))
-                continue
-            version, size, refused, died = answer
-            self._bindings.heard(version, envelope.exchange, size)
-            if refused:
-                rejected.append(Rejected(index, PublishRefused(queue, self._limits_of(queue))))
-            if died:
-                backend.to_maintain.add(queue)
-                backend.schedule.hurry()
-        return rejected
+        return self._putter.put(items, deadline)
 
     def put_once(
         self, queue: str, envelope: Envelope, tag: str, milliseconds: int, deadline: float
@@ -187,13 +150,6 @@ class RedisSession:
         key = f"{self._backend.keys.prefix}_kombu6.heard.{queue}.{tag}"
         if self.talk.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
             self.put([(queue, envelope)], deadline)
-
-    def _limits_of(self, queue: str) -> str:
-        text = self._backend.specs.get(queue)
-        if text is None:
-            return "its declaration limits it"
-        spec = read_spec(queue, text)
-        return f"max_length={spec.max_length}, max_length_bytes={spec.max_length_bytes}"
 
     def fetch(
         self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
@@ -216,6 +172,8 @@ class RedisSession:
         self._delete_unused(deadline)
         if backend.schedule.look_for_abandoned():
             self._take_over(deadline)
+        if backend.keys.ready and backend.schedule.time_to_prune():
+            self._prune(deadline)
         asked = self._to_look_at(queues)
         if asked and len(letters) < limit:
             found, due = self._look(asked, limit - len(letters), deadline)
@@ -228,6 +186,15 @@ class RedisSession:
         wait = 0.0 if len(letters) >= limit else max(soonest, _BREATH)
         backend.schedule.next_due = monotonic() + wait
         return letters, wait
+
+    def _prune(self, deadline: float) -> None:
+        """Unmark lists that others emptied; goes on while many marks are stale."""
+        keys = self._backend.keys
+        own = f"{keys.prefix}_kombu6."
+        args = [own, keys.prefix, _PRUNED, len(keys.steps), *keys.endings]
+        for _ in range(_PRUNINGS):
+            if self.talk.run(deadline, SCRIPTS.prune, keys.ready, *args) < _PRUNED / 4:
+                return
 
     def _to_look_at(self, queues: Sequence[str]) -> list[str]:
         """Those with options, or of which something was told."""
@@ -250,6 +217,7 @@ class RedisSession:
                 keys.claims,
                 keys.expiring,
                 *(key for queue in queues for key in keys.queue(queue)),
+                *keys.ready,
             ],
             limit,
             backend.next_tags(),

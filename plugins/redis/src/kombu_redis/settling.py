@@ -54,7 +54,7 @@ class Settler:
         self._backend = backend
         self._talk = talk
         keys = backend.keys
-        self._claims = [keys.unacked, keys.index, keys.claims]
+        self._claims = (keys.unacked, keys.index, keys.claims)
         #: What was found lost since it was last told.
         self._lost: list[Delivery] = []
 
@@ -67,6 +67,9 @@ class Settler:
         self, acks: Sequence[Delivery], releases: Sequence[Release], deadline: float | None
     ) -> Sequence[Delivery]:
         """See `kombu.transport.backend.Leasing.settle`."""
+        if deadline is None and len(acks) == 1 and not releases and self._ack(acks[0]):
+            lost, self._lost = self._lost, []
+            return lost
         calls: list[Call] = []
         about: list[list[Delivery]] = []
         for start in range(0, len(acks), _SLICE):
@@ -106,6 +109,20 @@ class Settler:
             self._talk.collect(deadline)
         lost, self._lost = self._lost, []
         return lost
+
+    def _ack(self, delivery: Delivery) -> bool:
+        """Acknowledge without waiting; False where that may come too late, then nothing is done.
+
+        The short way, for what is done most often.
+        """
+        backend = self._backend
+        until = delivery.lease_until
+        if backend.lease is not None and (until is None or until < backend.now() + _DOUBT):
+            return False
+        backend.claimed.pop(delivery.token, None)
+        call = Call(SCRIPTS.ack, self._claims, (delivery.token,))
+        self._talk.tell((call.packed(),), (partial(self._told, call, (delivery,)),), None)
+        return True
 
     def _may_be_lost(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether a lease has run out, by the server's clock; before that nobody else has it."""
@@ -155,7 +172,7 @@ class Settler:
                 where, arg = "d", f"{backend.now() + delay:.6f}"
             place = keys.place(envelope.priority)
             args += (delivery.token, raw, where, place, arg, count if counted else 0, "")
-        return Call(SCRIPTS.release, [*self._claims, *keys.queue(queue)], args)
+        return Call(SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], args)
 
     # -- leases --------------------------------------------------------------------------------
 
@@ -213,7 +230,9 @@ class Settler:
         keys = self._backend.keys
         raw, priority, count = _counted(message, again=True)
         args = (len(keys.steps), tag, raw, "f", keys.place(priority), "", count, "")
-        self._talk.run(deadline, SCRIPTS.release, [*self._claims, *keys.queue(queue)], *args)
+        self._talk.run(
+            deadline, SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], *args
+        )
 
     def _restore(self, entries: Sequence[tuple[Any, ...]], deadline: float) -> None:
         keys = self._backend.keys
@@ -227,7 +246,9 @@ class Settler:
                 raw, priority, count = _counted(message, again=not reason)
                 place = keys.place(priority)
                 args += (tag, raw, "x" if reason else "f", place, reason, count, end)
-            calls.append(Call(SCRIPTS.release, [*self._claims, *keys.queue(queue)], args))
+            calls.append(
+                Call(SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], args)
+            )
             self._backend.to_maintain.add(queue)
         for answer in self._talk.scripts(calls, deadline):
             if isinstance(answer, Exception):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .address import Address
 
-__all__ = ("PATIENCE", "Call", "Talk", "pack")
+__all__ = ("PATIENCE", "Call", "Packed", "Talk", "pack")
 
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
@@ -37,7 +37,23 @@ _UNHURRIED = 30.0
 
 def pack(*words: Any) -> bytes:
     """A command as it travels: text, bytes or numbers."""
-    out = [b"*%d\r\n" % len(words)]
+    return b"*%d\r\n%b" % (len(words), _packed(words))
+
+
+class Packed(NamedTuple):
+    """Words of a command that are packed already: how many, and as they travel."""
+
+    size: int
+    data: bytes
+
+    @classmethod
+    def of(cls, *words: Any) -> Packed:
+        """Pack words that are used over and over; they count as one of `Call.args`."""
+        return cls(len(words), _packed(words))
+
+
+def _packed(words: Sequence[Any]) -> bytes:
+    out = []
     for word in words:
         kind = word.__class__
         if kind is bytes:
@@ -46,14 +62,25 @@ def pack(*words: Any) -> bytes:
             raw = word.encode()
         elif kind is float:
             raw = b"%.6f" % word
+        elif kind is Packed:
+            out.append(word.data)
+            continue
         else:
             raw = str(word).encode()
         out.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
     return b"".join(out)
 
 
+#: Beginnings of commands that run scripts on the same keys over and over.
+_heads: dict[tuple[str, Sequence[str]], bytes] = {}
+_HEADS = 4096
+
+
 class Call(NamedTuple):
-    """A script to be run."""
+    """A script to be run.  Keys in a tuple are packed once, and not each time.
+
+    The last of the arguments may stand for several (`Packed`).
+    """
 
     script: Script
     keys: Sequence[str]
@@ -61,23 +88,42 @@ class Call(NamedTuple):
 
     def packed(self) -> bytes:
         """By the name that the server has for it."""
-        return pack("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+        script, keys, args = self
+        size = self._size()
+        if keys.__class__ is not tuple:
+            return b"*%d\r\n%b%b" % (size, self._head(), _packed(args))
+        known = script.sha, keys
+        head = _heads.get(known)
+        if head is None:
+            if len(_heads) >= _HEADS:
+                _heads.clear()
+            head = _heads[known] = self._head()
+        return b"*%d\r\n%b%b" % (size, head, _packed(args))
+
+    def _size(self) -> int:
+        size = 3 + len(self.keys) + len(self.args)
+        last = self.args[-1] if self.args else None
+        return size + last.size - 1 if last.__class__ is Packed else size
+
+    def _head(self) -> bytes:
+        return _packed(("EVALSHA", self.script.sha, len(self.keys), *self.keys))
 
     def in_full(self) -> bytes:
         """With its text, for a server that forgot it."""
-        return pack("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+        words = ("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+        return b"*%d\r\n%b" % (self._size(), _packed(words))
 
 
 _ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
-#: What is said first on a line.
+#: What is said first on a line.  A server that has read the scripts need not read them again: that
+#: takes it longer than everything else about connecting.
 _GREETING = b"".join(
     [
         pack("CLIENT", "ID"),
         pack("TIME"),
-        *(pack("SCRIPT", "LOAD", script.text) for script in _ALL),
+        pack("SCRIPT", "EXISTS", *(script.sha for script in _ALL)),
     ]
 )
-_GREETED = 2 + len(_ALL)
 
 
 class Talk:
@@ -132,7 +178,18 @@ class Talk:
         try:
             line = self._line = Line(address, timeout)
             line.write(_GREETING, timeout)
-            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
+            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(3)]
+            known = answers.pop()
+            # Where it may not be asked, they are all loaded.
+            told = known if known.__class__ is list else [0] * len(_ALL)
+            loads = [
+                pack("SCRIPT", "LOAD", script.text)
+                for script, there in zip(_ALL, told, strict=True)
+                if not there
+            ]
+            if loads:
+                line.write(b"".join(loads), timeout)
+                answers += [line.read(max(deadline - monotonic(), _LEAST)) for _ in loads]
         except BROKEN as exc:
             raise self._broken(exc) from exc
         except BaseException:
@@ -291,9 +348,28 @@ class Talk:
                 answers[at] = answer
         return answers
 
+    def one(self, command: bytes, deadline: float) -> Any:
+        """Send one command; its answer may be an exception of the driver's."""
+        self.open(deadline)
+        outstanding = len(self._outstanding)
+        self._write(command, deadline)
+        if outstanding:
+            self._hear(outstanding, deadline)
+        return self._read(deadline)
+
     def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         self.open(deadline)
-        if self._outstanding:
-            self.collect(deadline)
+        outstanding = len(self._outstanding)
         self._write(b"".join(commands), deadline)
+        if outstanding:
+            self._hear(outstanding, deadline)
         return [self._read(deadline) for _ in commands]
+
+    def _hear(self, count: int, deadline: float) -> None:
+        """Read answers that come before that to what was just written: nobody waits twice.
+
+        What is written meanwhile (`again`) is answered after it.
+        """
+        for _ in range(count):
+            answer = self._read(deadline)
+            self._outstanding.popleft()(answer)

@@ -77,7 +77,9 @@ class Transport(VirtualTransport):
     default_port = 6379
     driver_type = "redis"
     driver_name = "redis"
-    implements = VirtualTransport.implements.extend(asynchronous=CAPABILITIES.asynchronous)
+    implements = VirtualTransport.implements.extend(
+        asynchronous=CAPABILITIES.asynchronous, batch_publish=True
+    )
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
