@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kombu.exceptions import PublishRefused
 from kombu.log import get_logger
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Envelope, Wants
 
     from .backend import RedisBackend
+    from .commands import Commands
 
 __all__ = ("RedisSession",)
 
@@ -40,6 +41,22 @@ _LOOK = 1.0
 _BREATH = 0.02
 
 
+class Fetching(Protocol):
+    """What a session fetches with."""
+
+    def fetch(self, wants: Wants, limit: int, deadline: float, wait: bool) -> list[Delivery]:
+        """See `kombu.transport.backend.Session.fetch`."""
+
+    def interrupt(self) -> None:
+        """End the wait, or the next one."""
+
+    def close(self) -> None:
+        """Give back what came late, and close what waits."""
+
+    def forked(self) -> None:
+        """Close the descriptors."""
+
+
 class RedisSession:
     """One line of work with the store.
 
@@ -49,10 +66,7 @@ class RedisSession:
 
     def __init__(self, backend: RedisBackend) -> None:
         self._backend = backend
-        self.talk = backend.line()
-        self._settler = Settler(backend, self.talk)
-        self._fetcher = Fetcher(backend, self.talk, self._settler.settle)
-        self._bindings = Bindings(backend, self.talk)
+        self.talk, self._settler, self._fetcher, self._bindings = self._parts(backend)
         #: Tells when there is something to maintain.
         self.schedule = backend.schedule
         self.settle = self._settler.settle
@@ -62,6 +76,12 @@ class RedisSession:
         self.load = self._bindings.load
         self.fresh = self._bindings.fresh
         self.interrupt = self._fetcher.interrupt
+
+    def _parts(self, backend: RedisBackend) -> tuple[Commands, Settler, Fetching, Bindings]:
+        """The line, and what settles, fetches and binds on it."""
+        self._line = talk = backend.line()
+        settler = Settler(backend, talk)
+        return talk, settler, Fetcher(backend, talk, settler.settle), Bindings(backend, talk)
 
     # -- queues --------------------------------------------------------------------------------
 
@@ -73,7 +93,7 @@ class RedisSession:
             text, ready, expired = self.talk.run(
                 deadline,
                 SCRIPTS.declare,
-                [keys.expiring, *keys.queue(spec.name)],
+                [keys.expiring_of(spec.name), *keys.queue(spec.name)],
                 len(keys.steps),
                 spec.name,
                 wanted,
@@ -90,7 +110,11 @@ class RedisSession:
         """The queue as it stands; one of 5.7's is there while it has messages."""
         keys = self._backend.keys
         text, ready, expired = self.talk.run(
-            deadline, SCRIPTS.find, [keys.expiring, *keys.queue(name)], len(keys.steps), name
+            deadline,
+            SCRIPTS.find,
+            [keys.expiring_of(name), *keys.queue(name)],
+            len(keys.steps),
+            name,
         )
         if expired:
             self._delete(name, deadline, only_expired=True)
@@ -108,7 +132,7 @@ class RedisSession:
         count, *exchanges = self.talk.run(
             deadline,
             SCRIPTS.delete,
-            [keys.expiring, keys.bound(name), *keys.queue(name)],
+            [keys.expiring_of(name), keys.bound(name), *keys.queue(name)],
             len(keys.steps),
             name,
             int(if_empty),
@@ -159,7 +183,7 @@ class RedisSession:
             calls.append(Call(SCRIPTS.put, (keys.version, bindings, *keys.queue(queue)), args))
         if commands:
             # Heard by who listens just now, or by nobody.
-            self.talk.each(commands, deadline)
+            self._line.each(commands, deadline)
         rejected = []
         stored = [index for index, item in enumerate(items) if item[0] != LISTENERS]
         answers = self.talk.scripts(calls, deadline) if calls else []
@@ -185,7 +209,7 @@ class RedisSession:
     ) -> None:
         """Store a message unless somebody did who was told it, too, under the same `tag`."""
         key = f"{self._backend.keys.prefix}_kombu6.heard.{queue}.{tag}"
-        if self.talk.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
+        if self._line.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
             self.put([(queue, envelope)], deadline)
 
     def _limits_of(self, queue: str) -> str:
@@ -245,10 +269,8 @@ class RedisSession:
             deadline,
             SCRIPTS.upkeep,
             [
-                keys.unacked,
-                keys.index,
-                keys.claims,
-                keys.expiring,
+                *keys.claims_of(queues[0]),
+                keys.expiring_of(queues[0]),
                 *(key for queue in queues for key in keys.queue(queue)),
             ],
             limit,
@@ -315,7 +337,7 @@ class RedisSession:
         """Delete the queues that nobody used for as long as their declaration says."""
         now = f"{self._backend.now():.6f}"
         expiring = self._backend.keys.expiring
-        for name in self.talk.command(
+        for name in self._line.command(
             deadline, "ZRANGEBYSCORE", expiring, "-inf", now, "LIMIT", 0, 100
         ):
             self._delete(name.decode(), deadline, only_expired=True)

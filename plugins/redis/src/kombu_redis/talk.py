@@ -6,21 +6,22 @@ import contextlib
 import os
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
 from . import errors
+from .commands import Call, Commands, pack
 from .line import BROKEN, Line
 from .scripts import SCRIPTS, Script
 from .waiting import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .address import Address
 
-__all__ = ("PATIENCE", "Call", "Talk", "pack")
+__all__ = ("PATIENCE", "Call", "Greeting", "Talk", "pack")
 
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
@@ -35,52 +36,24 @@ _LEAST = 0.25
 _UNHURRIED = 30.0
 
 
-def pack(*words: Any) -> bytes:
-    """A command as it travels: text, bytes or numbers."""
-    out = [b"*%d\r\n" % len(words)]
-    for word in words:
-        kind = word.__class__
-        if kind is bytes:
-            raw = word
-        elif kind is str:
-            raw = word.encode()
-        elif kind is float:
-            raw = b"%.6f" % word
-        else:
-            raw = str(word).encode()
-        out.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(out)
+class Greeting:
+    """What is said first on a line: the scripts are loaded.
+
+    Args:
+        scripts: Those that are run on it.
+    """
+
+    def __init__(self, scripts: Iterable[Script]) -> None:
+        loads = [pack("SCRIPT", "LOAD", script.text) for script in scripts]
+        self.text = b"".join([pack("CLIENT", "ID"), pack("TIME"), *loads])
+        #: How many answers it has.
+        self.size = 2 + len(loads)
 
 
-class Call(NamedTuple):
-    """A script to be run."""
-
-    script: Script
-    keys: Sequence[str]
-    args: Sequence[Any]
-
-    def packed(self) -> bytes:
-        """By the name that the server has for it."""
-        return pack("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
-
-    def in_full(self) -> bytes:
-        """With its text, for a server that forgot it."""
-        return pack("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+_GREETING = Greeting(script for script in vars(SCRIPTS).values() if isinstance(script, Script))
 
 
-_ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
-#: What is said first on a line.
-_GREETING = b"".join(
-    [
-        pack("CLIENT", "ID"),
-        pack("TIME"),
-        *(pack("SCRIPT", "LOAD", script.text) for script in _ALL),
-    ]
-)
-_GREETED = 2 + len(_ALL)
-
-
-class Talk:
+class Talk(Commands):
     """A line to the server, opened when it is needed and again after it broke.
 
     Used by one thread at a time.  What goes wrong on the way breaks the line: the error is raised
@@ -90,6 +63,7 @@ class Talk:
         address: Where the server is.
         on_clock: Told the server's time (epoch seconds) whenever the line is opened.
         patience: After how many seconds of silence the line counts as broken.
+        greeting: What is said first.
     """
 
     def __init__(
@@ -97,7 +71,9 @@ class Talk:
         address: Callable[[float], Address],
         on_clock: Callable[[float], None],
         patience: float = PATIENCE,
+        greeting: Greeting = _GREETING,
     ) -> None:
+        self._greeting = greeting
         self._address = address
         self._on_clock = on_clock
         self._line: Line | None = None
@@ -131,8 +107,8 @@ class Talk:
         self.where = address.where
         try:
             line = self._line = Line(address, timeout)
-            line.write(_GREETING, timeout)
-            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
+            line.write(self._greeting.text, timeout)
+            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(self._greeting.size)]
         except BROKEN as exc:
             raise self._broken(exc) from exc
         except BaseException:
@@ -232,9 +208,13 @@ class Talk:
         self._write(b"".join(commands), by)
         self._outstanding.extend(told)
 
-    def again(self, command: bytes, told: Callable[[Any], None]) -> None:
-        """Write a command once more, from within `told`."""
-        self._write(command, monotonic() + _UNHURRIED)
+    def tell_scripts(self, calls: Sequence[Call], told: Sequence[Callable[[Any], None]]) -> None:
+        """Write scripts; the answers are handed to `told` when somebody reads them."""
+        self.tell([call.packed() for call in calls], told, None)
+
+    def again(self, call: Call, told: Callable[[Any], None]) -> None:
+        """Write a script once more, with its text, from within `told`."""
+        self._write(call.in_full(), monotonic() + _UNHURRIED)
         self._outstanding.append(told)
 
     def arrived(self, wake: int, until: float) -> bool:
@@ -254,21 +234,6 @@ class Talk:
     def command(self, deadline: float, *words: Any) -> Any:
         """Send one command and return its answer; raises what the server refuses."""
         return self.each([pack(*words)], deadline)[0]
-
-    def run(self, deadline: float, script: Script, keys: Sequence[str], *args: Any) -> Any:
-        """Run one script and return its answer; raises what the server refuses."""
-        (answer,) = self.scripts([Call(script, keys, args)], deadline)
-        if isinstance(answer, Exception):
-            raise errors.refused(self.where, answer)
-        return answer
-
-    def checked(self, calls: Sequence[Call], deadline: float) -> list[Any]:
-        """Run scripts in one write and return their answers; raises the first refusal."""
-        answers = self.scripts(calls, deadline)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise errors.refused(self.where, answer)
-        return answers
 
     def each(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         """Send commands in one write and return their answers; raises the first refusal."""
@@ -290,6 +255,21 @@ class Talk:
             for at, answer in zip(again, full, strict=True):
                 answers[at] = answer
         return answers
+
+    def send(self, commands: Sequence[bytes], deadline: float) -> None:
+        """Write commands whose answers are read by `receive`, each of them."""
+        self.open(deadline)
+        if self._outstanding:
+            self.collect(deadline)
+        self._write(b"".join(commands), deadline)
+
+    def receive(self, deadline: float) -> Any:
+        """The next answer; see `send`."""
+        return self._read(deadline)
+
+    def fileno(self) -> int:
+        """The descriptor of the open line."""
+        return self._opened().fileno()
 
     def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         self.open(deadline)

@@ -1,0 +1,396 @@
+"""Lines to the masters of a cluster: every script goes to the one that has its keys."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+import redis.exceptions as driver
+
+from kombu.exceptions import ConnectionError as BrokerConnectionError
+from kombu.exceptions import RecoverableConnectionError
+from kombu_redis.commands import Call, Commands, pack
+from kombu_redis.scripts import SCRIPTS
+from kombu_redis.waiting import readable
+
+from .keys import slot_of
+from .scripts import NOT_TWICE, adapted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kombu_redis.talk import Talk
+
+    from .slots import Node, Slots
+
+__all__ = ("TROUBLE", "ClusterTalk")
+
+#: What is raised where a node can't be talked to.
+TROUBLE = (OSError, BrokerConnectionError)
+
+#: Answers of a node that is not, or not yet, the one to ask, or can't answer for now.
+_ELSEWHERE = (
+    driver.AskError,
+    driver.TryAgainError,
+    driver.ClusterDownError,
+    driver.ReadOnlyError,
+    driver.BusyLoadingError,
+)
+#: Between two attempts (seconds), the first and the longest.
+_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
+#: For how long a node that could not be talked to is left alone by who can do something else.
+_SHUNNED = 0.5
+#: How long opening a line may take where nobody waits for it (seconds).
+_OPENING = 1.0
+#: How often a command may be sent on before there is a pause.
+_REDIRECTIONS = 5
+#: For how long what nobody waits for is sent again (seconds).
+_KEPT = 30.0
+
+
+class ClusterTalk(Commands):
+    """Lines to the masters, opened when they are needed.
+
+    Used by one thread at a time.  What a node refuses because it is not the one to ask goes to the
+    one that is; what can't be done because a master is gone is tried until the deadline, as far as
+    it does no harm to do it twice.  A line that breaks does not break the others.
+
+    Args:
+        slots: The map.
+        line: Makes a line to a node.
+        replicas: How many replicas have to have a message, and within how many seconds.
+    """
+
+    def __init__(
+        self, slots: Slots, line: Callable[[Node], Talk], replicas: tuple[int, float] = (0, 0.0)
+    ) -> None:
+        self.slots = slots
+        self._line = line
+        self._talks: dict[Node, Talk] = {}
+        self._shunned: dict[Node, float] = {}
+        #: What nobody waits for, and is to be sent again: by when, and who is told.
+        self._again: list[tuple[Call, Callable[[Any], None], float]] = []
+        self._again_at = 0.0
+        self._replicas, within = replicas
+        self._wait = pack("WAIT", self._replicas, int(within * 1000))
+
+    @property
+    def where(self) -> str:  # type: ignore[override]
+        """For messages: where the store is."""
+        return self.slots.where
+
+    # -- the lines -----------------------------------------------------------------------------
+
+    def open(self, deadline: float) -> None:
+        """Read the map, and open a line to one of the masters."""
+        self.slots.load(deadline)
+        failed: Exception | None = None
+        for node in self.slots.masters:
+            try:
+                self.talk(node).open(deadline)
+                return
+            except TROUBLE as exc:
+                failed = exc
+        if failed is not None:
+            raise failed
+
+    def talk(self, node: Node) -> Talk:
+        """The line to a node; it may not be open yet."""
+        talk = self._talks.get(node)
+        if talk is None:
+            talk = self._talks[node] = self._line(node)
+        return talk
+
+    def drop(self) -> None:
+        """Close all lines."""
+        for talk in self._talks.values():
+            talk.drop()
+        self._talks.clear()
+        self._again.clear()
+
+    def abandon(self) -> None:
+        """In the child of a fork: close the descriptors and say nothing."""
+        for talk in self._talks.values():
+            talk.abandon()
+        self._talks.clear()
+        self._again.clear()
+
+    def _clear_up(self) -> None:
+        """Close the lines to nodes that are masters no more."""
+        for node in [node for node in self._talks if node not in self.slots.masters]:
+            if not self._talks[node].outstanding:
+                self._talks.pop(node).drop()
+
+    # -- with an answer ------------------------------------------------------------------------
+
+    def scripts(self, calls: Sequence[Call], deadline: float) -> list[Any]:
+        """Run scripts; an answer may be an exception of the driver's.
+
+        Raises:
+            TimeoutError: A master could not be asked by the deadline.
+            ConnectionError: (kombu's) The same, or its line broke and it is not known whether a
+                message was stored.
+        """
+        answers = self.attempt(calls, deadline)
+        for answer in answers:
+            if isinstance(answer, TROUBLE):
+                raise answer
+        return answers
+
+    def attempt(self, calls: Sequence[Call], deadline: float, *, once: bool = False) -> list[Any]:
+        """Run scripts; what a node's trouble left undone is an exception in place of the answer.
+
+        Args:
+            calls: What to run.
+            deadline: By when.
+            once: Whether trouble is told at once, instead of trying again until the deadline.
+        """
+        if self._again:
+            self._send_again()
+        answers: list[Any] = [None] * len(calls)
+        left = list(range(len(calls)))
+        full: set[int] = set()
+        pause = _PAUSE
+        rounds = 0
+        while True:
+            rounds += 1
+            generation = self.slots.generation
+            redirected, stuck, stale = self._round(calls, left, full, answers, deadline)
+            if not redirected and not stuck:
+                return answers
+            if stale:
+                try:
+                    self.slots.reload(generation, deadline)
+                    self._clear_up()
+                except TROUBLE as exc:
+                    for at in stuck:
+                        if isinstance(answers[at], TROUBLE):
+                            answers[at] = exc
+            over = monotonic() + pause >= deadline
+            if stuck and (once or over):
+                stuck = []
+            if redirected and over:
+                for at in redirected:
+                    answers[at] = RecoverableConnectionError(
+                        f"The masters of {self.where} sent a command to and fro ({answers[at]}): "
+                        "see whether a slot of it is being moved, then connect again"
+                    )
+                redirected = []
+            left = sorted([*redirected, *stuck])
+            if not left:
+                return answers
+            if stuck or rounds > _REDIRECTIONS:
+                sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _round(
+        self,
+        calls: Sequence[Call],
+        left: Sequence[int],
+        full: set[int],
+        answers: list[Any],
+        deadline: float,
+    ) -> tuple[list[int], list[int], bool]:
+        """Ask each once.
+
+        Returns what has to be asked of another node, what could not be asked, and whether the map
+        may be out of date.
+        """
+        groups: dict[Node, list[int]] = {}
+        redirected: list[int] = []
+        stuck: list[int] = []
+        stale = False
+        for at in left:
+            node = self.slots.node(slot_of(calls[at].keys[0]))
+            if node is None:
+                answers[at] = RecoverableConnectionError(
+                    f"No master of {self.where} has the slot of {calls[at].keys[0]!r} now: see "
+                    "whether a shard of it is down, or connect again"
+                )
+                stuck.append(at)
+                stale = True
+            else:
+                groups.setdefault(node, []).append(at)
+        asked: list[tuple[Node, Talk, list[int]]] = []
+        for node, places in groups.items():
+            talk = self.talk(node)
+            try:
+                talk.send([self._packed(calls[at], at in full) for at in places], deadline)
+            except TROUBLE as exc:
+                stale = True
+                self._shunned[node] = monotonic() + _SHUNNED
+                for at in places:
+                    answers[at] = exc
+                if _worth_another(exc):
+                    stuck += places
+            else:
+                asked.append((node, talk, places))
+        for node, talk, places in _as_they_answer(asked, deadline):
+            for n, at in enumerate(places):
+                try:
+                    answer = self._received(talk, calls[at], deadline)
+                except TROUBLE as exc:
+                    stale = True
+                    self._shunned[node] = monotonic() + _SHUNNED
+                    for lost in places[n:]:
+                        answers[lost] = exc
+                        if _worth_another(exc) and calls[lost].script not in NOT_TWICE:
+                            stuck.append(lost)
+                    break
+                answers[at] = answer
+                if not isinstance(answer, Exception):
+                    continue
+                if isinstance(answer, driver.NoScriptError):
+                    full.add(at)
+                    redirected.append(at)
+                elif isinstance(answer, driver.MovedError):
+                    self.slots.moved(answer.slot_id, answer.host, answer.port, node)
+                    redirected.append(at)
+                elif isinstance(answer, driver.AskError):
+                    answers[at] = answer = self._asking(calls[at], answer, node, deadline)
+                    if isinstance(answer, _ELSEWHERE):
+                        stuck.append(at)
+                elif isinstance(answer, _ELSEWHERE):
+                    stuck.append(at)
+                    stale = stale or not isinstance(answer, driver.TryAgainError)
+        return redirected, stuck, stale
+
+    def _packed(self, call: Call, full: bool) -> bytes:
+        call = call._replace(script=adapted(call.script))
+        command = call.in_full() if full else call.packed()
+        if self._replicas and call.script is _PUT:
+            command += self._wait
+        return command
+
+    def _received(self, talk: Talk, call: Call, deadline: float) -> Any:
+        answer = talk.receive(deadline)
+        if self._replicas and call.script is SCRIPTS.put:
+            copies = talk.receive(deadline)
+            if not isinstance(answer, Exception) and copies < self._replicas:
+                return RecoverableConnectionError(
+                    f"Only {copies} of {self._replicas} replicas of {talk.where} confirmed a "
+                    "message in time: it may be lost if the master dies; publish it again"
+                )
+        return answer
+
+    def _asking(self, call: Call, answer: Any, by: Node, deadline: float) -> Any:
+        """Ask the node that is about to have the slot."""
+        node = self.slots.reached(answer.host, answer.port, by)
+        talk = self.talk(node)
+        command = call._replace(script=adapted(call.script)).in_full()
+        try:
+            talk.send([pack("ASKING"), command], deadline)
+            talk.receive(deadline)
+            return talk.receive(deadline)
+        except TROUBLE:
+            # Whoever asks again is told where the slot is then.
+            return answer
+
+    # -- without -------------------------------------------------------------------------------
+
+    def tell_scripts(self, calls: Sequence[Call], told: Sequence[Callable[[Any], None]]) -> None:
+        """Send scripts; the answers are handed to `told` when somebody reads them.
+
+        What does not get there, or is refused by a node that is not the one to ask, is sent again
+        for a while.
+        """
+        if self._again:
+            self._send_again()
+        groups: dict[Node, list[int]] = {}
+        now = monotonic()
+        for at, call in enumerate(calls):
+            node = self.slots.node(slot_of(call.keys[0]))
+            if node is None or self._shunned.get(node, 0.0) > now:
+                self._again.append((call, told[at], now + _KEPT))
+            else:
+                groups.setdefault(node, []).append(at)
+        for node, places in groups.items():
+            talk = self.talk(node)
+            try:
+                talk.open(now + _OPENING)
+                talk.tell(
+                    [self._packed(calls[at], False) for at in places],
+                    [partial(self._told, calls[at], told[at], node) for at in places],
+                    None,
+                )
+            except TROUBLE:
+                self._shunned[node] = monotonic() + _SHUNNED
+                self._again += [(calls[at], told[at], now + _KEPT) for at in places]
+
+    def _told(self, call: Call, told: Callable[[Any], None], node: Node, answer: Any) -> None:
+        if isinstance(answer, driver.MovedError):
+            self.slots.moved(answer.slot_id, answer.host, answer.port, node)
+        elif not isinstance(answer, (*_ELSEWHERE, driver.NoScriptError, ConnectionResetError)):
+            told(answer)
+            return
+        # Whether it was done before its line broke is not known: being done is what counts then.
+        unheard = isinstance(answer, ConnectionResetError)
+        self._again.append((call, _nothing if unheard else told, monotonic() + _KEPT))
+
+    def again(self, call: Call, told: Callable[[Any], None]) -> None:
+        """Send a script once more."""
+        self._again.append((call, told, monotonic() + _KEPT))
+
+    def _send_again(self, deadline: float | None = None) -> None:
+        now = monotonic()
+        if deadline is None and now < self._again_at:
+            return
+        self._again_at = now + _LONGEST_PAUSE
+        waiting, self._again = self._again, []
+        by = now + _LONGEST_PAUSE if deadline is None else deadline
+        answers = self.attempt([call for call, _, _ in waiting], by, once=deadline is None)
+        for (call, told, until), answer in zip(waiting, answers, strict=True):
+            if not isinstance(answer, (*TROUBLE, *_ELSEWHERE)):
+                told(answer)
+            elif deadline is None and now < until:
+                self._again.append((call, told, until))
+            else:
+                told(ConnectionResetError(str(answer)))
+
+    def collect(self, deadline: float) -> None:
+        """Read the answers that are outstanding, and do what had to be sent again."""
+        for node, talk in list(self._talks.items()):
+            if talk.outstanding:
+                try:
+                    talk.collect(deadline)
+                except TROUBLE:
+                    self._shunned[node] = monotonic() + _SHUNNED
+        if self._again:
+            self._send_again(deadline)
+
+    @property
+    def outstanding(self) -> int:
+        """How many answers are."""
+        return len(self._again) + sum(talk.outstanding for talk in self._talks.values())
+
+    def shunned(self, key: str) -> bool:
+        """Whether the master of a key could not be talked to just now."""
+        node = self.slots.node(slot_of(key))
+        return node is None or self._shunned.get(node, 0.0) > monotonic()
+
+
+_PUT = adapted(SCRIPTS.put)
+
+
+def _nothing(answer: Any) -> None:
+    pass
+
+
+def _worth_another(exc: BaseException) -> bool:
+    """Whether it may be another time; wrong credentials stay wrong."""
+    return not isinstance(exc, BrokerConnectionError) or isinstance(exc, RecoverableConnectionError)
+
+
+def _as_they_answer(
+    asked: list[tuple[Node, Talk, list[int]]], deadline: float
+) -> list[tuple[Node, Talk, list[int]]] | Any:
+    """Those who answer first come first: one that is silent does not hold up the others."""
+    while len(asked) > 1:
+        numbers = {talk.fileno(): n for n, (_, talk, _) in enumerate(asked)}
+        ready = readable(max(deadline - monotonic(), 0), *numbers)
+        if not ready:
+            break
+        for place in sorted((numbers[fd] for fd in ready), reverse=True):
+            yield asked.pop(place)
+    yield from asked

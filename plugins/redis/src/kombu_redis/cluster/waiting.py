@@ -1,0 +1,419 @@
+"""Takes messages off the queues of a cluster, and waits for them.
+
+Which queues have something is known here: one that was found empty is asked again when its master
+rings, or once in a while.  Who waits is written down at each queue in the step that finds it empty,
+and whoever stores a message tells one of those who wait, at the queue's own master.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from kombu.log import get_logger
+from kombu.transport.backend import Delivery, Release
+from kombu_redis import errors
+from kombu_redis.commands import Call
+from kombu_redis.fetching import LATE, end_of_entry, message_or_raw
+from kombu_redis.waiting import readable
+from kombu_redis.wake import Wake
+
+from .keys import slot_of
+from .listening import Listening
+from .scripts import OWN
+from .talk import TROUBLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kombu.transport.backend import Wants
+
+    from .backend import ClusterBackend
+    from .talk import ClusterTalk
+
+__all__ = ("ClusterFetcher",)
+
+logger = get_logger(__name__)
+
+#: After how long queues that were empty are asked again though nobody rang (seconds): for each of
+#: them this much, and at least and at most that much.
+_PAUSE_EACH, _PAUSE, _LONGEST_PAUSE = 0.01, 1.0, 5.0
+#: How often they are asked by who has no time to wait: for each this much, and at least.
+_GLANCE_EACH, _GLANCE = 0.0005, 0.02
+#: After how long a master that could not be asked is asked again (seconds).
+_RETRY = 0.3
+#: How long a question may take that others wait for (seconds).
+_ASKING = 1.0
+#: Up to how many queues are waited for anew by each fetch.
+_FEW = 100
+
+
+class ClusterFetcher:
+    """Fetches for one session.
+
+    Args:
+        backend: The connection.
+        talk: The session's lines.
+        settle: Gives back what came and is not wanted any more.
+    """
+
+    def __init__(
+        self,
+        backend: ClusterBackend,
+        talk: ClusterTalk,
+        settle: Callable[[Sequence[Delivery], Sequence[Release], float | None], Any],
+    ) -> None:
+        self._backend = backend
+        self._talk = talk
+        self._settle = settle
+        self._listening = Listening(backend)
+        self._wake = Wake()
+        self._interrupted = False
+        self._wants: Wants | None = None
+        self._ends: dict[str, str] = {}
+        #: The queues by the key that is rung with.
+        self._bells: dict[bytes, str] = {}
+        #: Queues that may have something, ...
+        self._hot: dict[str, None] = {}
+        #: ... those whose master will tell, ...
+        self._waiting: set[str] = set()
+        #: ... and those that were rung for.
+        self._rung: set[str] = set()
+        #: When something is due, by queue, in seconds of `time.monotonic`.
+        self._due: dict[str, float] = {}
+        self._turn = 0
+        self._glance_at = 0.0
+        self._waiting_until = 0.0
+        self._retry_at: float | None = None
+        self._troubled = False
+
+    def interrupt(self) -> None:
+        """End the wait, or the next one."""
+        self._interrupted = True
+        self._wake.ring()
+
+    # -- the fetch -----------------------------------------------------------------------------
+
+    def fetch(self, wants: Wants, limit: int, deadline: float, wait: bool) -> list[Delivery]:
+        """See `kombu.transport.backend.Session.fetch`."""
+        if wants is not self._wants:
+            self._prepare(wants)
+        limits = {name: min(want.limit, limit) for name, want in wants.items()}
+        roomy = [name for name, most in limits.items() if most > 0]
+        by = max(deadline, monotonic() + LATE)
+        got: list[Delivery] = []
+        if roomy:
+            if not wait or deadline <= monotonic():
+                got = self._once(roomy, limits, limit, by)
+            else:
+                got = self._take(roomy, limits, limit, by)
+        if got or not wait:
+            return self._leave(got)
+        while not self._interrupted:
+            now = monotonic()
+            if now >= deadline:
+                return self._leave([], stay=len(self._waiting) > _FEW)
+            if not roomy:
+                if readable(deadline - now, self._wake.fileno()):
+                    self._wake.silence()
+                continue
+            if not self._hot_of(roomy):
+                self._look(roomy, now)
+            if not self._hot_of(roomy):
+                self._sleep(roomy, deadline)
+            got = self._take(roomy, limits, limit, max(deadline, monotonic() + LATE))
+            if got:
+                return self._leave(got)
+        self._interrupted = False
+        self._wake.silence()
+        return self._leave([])
+
+    def _prepare(self, wants: Wants) -> None:
+        self._leave([])
+        self._wants = wants
+        queue = self._backend.keys.queue
+        self._ends = {name: end_of_entry(name) for name in wants}
+        self._bells = {queue(name)[1].encode(): name for name in wants}
+        self._hot = dict.fromkeys(wants) if len(wants) == 1 else {}
+        self._due = {}
+        self._rung.clear()
+        self._glance_at = 0.0
+
+    def _hot_of(self, roomy: list[str]) -> list[str]:
+        return [name for name in self._hot if name in roomy] if self._hot else []
+
+    def _once(
+        self, roomy: list[str], limits: dict[str, int], limit: int, by: float
+    ) -> list[Delivery]:
+        """Ask all queues once."""
+        if len(roomy) == 1:
+            self._hot[roomy[0]] = None
+        else:
+            self._ask(roomy, by, listen=False)
+        while self._hot_of(roomy):
+            got = self._take(roomy, limits, limit, by)
+            if got:
+                return got
+        return []
+
+    # -- taking --------------------------------------------------------------------------------
+
+    def _take(
+        self, roomy: list[str], limits: dict[str, int], limit: int, by: float
+    ) -> list[Delivery]:
+        """Take from the queues that may have something, each its share."""
+        hot = self._hot_of(roomy)
+        if not hot:
+            return []
+        self._turn += 1
+        first = self._turn % len(hot)
+        chosen = [*hot[first:], *hot[:first]][:limit]
+        share, more = divmod(limit, len(chosen))
+        keys = self._backend.keys
+        lists = len(keys.steps)
+        wants = self._wants
+        assert wants is not None
+        calls, tags, amounts = [], [], []
+        for n, name in enumerate(chosen):
+            amount = min(limits[name], share + (n < more))
+            tag = self._backend.next_tags()
+            tags.append(tag)
+            amounts.append(amount)
+            args = (
+                name,
+                amount,
+                tag,
+                self._backend.claim_seconds,
+                int(name in self._rung),
+                lists,
+                self._ends[name],
+                int(wants[name].take),
+            )
+            calls.append(Call(OWN.take, keys.group(name), args))
+        glanced = self._glances(roomy)
+        calls += [self._question(name, "") for name in glanced]
+        answers = self._talk.attempt(calls, by, once=True)
+        deliveries: list[Delivery] = []
+        for name, tag, amount, answer in zip(chosen, tags, amounts, answers, strict=False):
+            self._rung.discard(name)
+            if isinstance(answer, Exception):
+                self._hot.pop(name, None)
+                continue
+            taken = self._taken(name, tag, answer, limits)
+            if len(answer) - 3 < amount:
+                self._hot.pop(name, None)
+            deliveries += taken
+        for name, answer in zip(glanced, answers[len(chosen) :], strict=True):
+            if not isinstance(answer, Exception):
+                self._told(name, answer)
+        self._judge(answers, by)
+        return deliveries
+
+    def _glances(self, roomy: list[str]) -> list[str]:
+        """The queues that were empty, if it is time to ask them."""
+        if len(roomy) < 2:
+            return []
+        now = monotonic()
+        if now < self._glance_at:
+            return []
+        self._glance_at = now + max(_GLANCE, len(roomy) * _GLANCE_EACH)
+        return [name for name in roomy if name not in self._hot]
+
+    def _taken(
+        self, queue: str, tags: str, answer: list[Any], limits: dict[str, int]
+    ) -> list[Delivery]:
+        """The deliveries in the answer of the script."""
+        backend = self._backend
+        now = float(answer[0])
+        backend.set_clock(now)
+        self._note_due(queue, answer[1], now)
+        taken = bool(answer[2])
+        held_until = None
+        if backend.lease is not None and not taken:
+            held_until = now + backend.claim_seconds
+        deliveries = []
+        limits[queue] -= len(answer) - 3
+        for n, raw in enumerate(answer[3:], 1):
+            envelope = message_or_raw(raw)
+            tag = f"{tags}{n:06x}"
+            delivery = Delivery(queue, tag, envelope, envelope.count, taken, held_until)
+            if not taken:
+                backend.claimed[tag] = delivery
+            if envelope.expires_at is not None and envelope.expires_at <= now:
+                if not taken:
+                    delivery.dead = "expired"
+                    backend.expired.append(delivery)
+                backend.schedule.hurry()
+                continue
+            deliveries.append(delivery)
+        return deliveries
+
+    def _note_due(self, queue: str, due: bytes, now: float) -> None:
+        if due:
+            self._due[queue] = monotonic() + float(due) - now
+        else:
+            self._due.pop(queue, None)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def _question(self, name: str, channel: str) -> Call:
+        keys = self._backend.keys
+        return Call(OWN.wait, keys.group(name)[3:], (name, len(keys.steps), channel))
+
+    def _told(self, name: str, answer: list[Any]) -> None:
+        ready, now, due = answer
+        self._note_due(name, due, float(now))
+        if ready:
+            self._hot[name] = None
+            self._waiting.discard(name)
+
+    def _look(self, roomy: list[str], now: float) -> None:
+        """Ask the queues of which nobody would tell."""
+        if now >= self._waiting_until:
+            self._waiting.clear()
+            pause = max(_PAUSE, len(roomy) * _PAUSE_EACH)
+            self._waiting_until = now + min(pause, _LONGEST_PAUSE)
+        missing = [name for name in roomy if name not in self._waiting]
+        if missing and (self._retry_at is None or now >= self._retry_at):
+            self._retry_at = None
+            self._ask(missing, now + _ASKING, listen=True)
+
+    def _ask(self, queues: list[str], by: float, *, listen: bool) -> None:
+        """Ask whether there are messages, and have it told when there are."""
+        slots = self._talk.slots
+        calls: list[Call] = []
+        asked: list[str] = []
+        failed: list[Any] = []
+        channels: dict[Any, str | None] = {}
+        for name in queues:
+            channel: str | None = ""
+            if listen:
+                node = slots.node(slot_of(self._backend.keys.queue(name)[0]))
+                if node not in channels:
+                    channels[node] = None
+                    try:
+                        if node is not None:
+                            channels[node] = self._listening.channel(node, by)
+                    except TROUBLE as exc:
+                        failed.append(exc)
+                channel = channels[node]
+            if channel is not None:
+                asked.append(name)
+                calls.append(self._question(name, channel))
+        if failed:
+            self._refresh(by)
+        answers = self._talk.attempt(calls, by, once=True)
+        for name, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Exception):
+                continue
+            if listen:
+                self._waiting.add(name)
+            self._told(name, answer)
+        self._judge([*answers, *failed], by)
+
+    def _refresh(self, by: float) -> None:
+        """Read the map anew; raises where there is nobody to ask."""
+        self._talk.slots.reload(self._talk.slots.generation, max(by, monotonic() + LATE))
+
+    def _judge(self, answers: Sequence[Any], by: float) -> None:
+        """Raise where nobody answers; go on where some do, and ask the others later."""
+        failures = [answer for answer in answers if isinstance(answer, Exception)]
+        if not failures:
+            if self._troubled and not self._retry_at:
+                logger.info("All masters of %s answer again", self._talk.where)
+                self._troubled = False
+            return
+        self._retry_at = monotonic() + _RETRY
+        for failure in failures:
+            if isinstance(failure, TROUBLE):
+                continue
+            error = errors.refused(self._talk.where, failure)
+            if not isinstance(error, TROUBLE):
+                raise error
+        if not self._troubled:
+            self._troubled = True
+            logger.warning(
+                "Not all masters of %s answer; their queues are waited for: %s",
+                self._talk.where,
+                failures[0],
+            )
+        if len(failures) == len(answers):
+            self._refresh(by)
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    def _sleep(self, roomy: list[str], deadline: float) -> None:
+        """Wait until a master rings, or there is something else to do."""
+        dues = [self._due[name] for name in roomy if name in self._due] if self._due else []
+        until = min([deadline, self._waiting_until, *dues])
+        if self._retry_at is not None:
+            until = min(until, self._retry_at)
+        heard = self._listening.heard()
+        if not heard:
+            numbers = self._listening.descriptors()
+            ready = readable(max(until - monotonic(), 0), self._wake.fileno(), *numbers)
+            if self._wake.fileno() in ready:
+                self._wake.silence()
+            for number in ready & numbers.keys():
+                if not self._listening.hear(numbers[number]):
+                    # What it would have told of is not known any more.
+                    self._waiting.clear()
+            heard = self._listening.heard()
+        now = monotonic()
+        over = [name for name in roomy if self._due.get(name, now + 1) <= now]
+        for name in over:
+            del self._due[name]
+            self._waiting.discard(name)
+        self._rings(heard, roomy)
+
+    def _rings(self, heard: list[bytes], roomy: list[str]) -> None:
+        hand_on = []
+        for bell in heard:
+            name = self._bells.get(bell)
+            if name is not None and name in roomy:
+                self._waiting.discard(name)
+                self._rung.add(name)
+                self._hot[name] = None
+            else:
+                hand_on.append(bell)
+        if hand_on:
+            self._hand_on(hand_on)
+
+    def _hand_on(self, bells: list[bytes]) -> None:
+        """Have somebody else told of messages that this one can't take."""
+        keys = self._backend.keys
+        names = {self._bells[bell] for bell in bells if bell in self._bells}
+        calls = [Call(OWN.hand_on, keys.queue(name), (len(keys.steps),)) for name in names]
+        self._talk.tell_scripts(calls, [_nothing] * len(calls))
+
+    def _leave(self, got: list[Delivery], stay: bool = False) -> list[Delivery]:
+        """Wait no more, so that others are told instead."""
+        if self._waiting and not stay:
+            self._waiting.clear()
+            self._listening.leave()
+            self._waiting_until = 0.0
+        return got
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close what waits."""
+        for node in self._listening.descriptors().values():
+            self._listening.leave()
+            self._listening.hear(node)
+        heard = self._listening.heard()
+        if heard:
+            self._hand_on(heard)
+        self._listening.close()
+        self._wake.close()
+
+    def forked(self) -> None:
+        """Close the descriptors."""
+        self._listening.forked()
+        self._wake.close()
+        self._waiting.clear()
+        self._waiting_until = 0.0
+
+
+def _nothing(answer: Any) -> None:
+    pass
