@@ -85,11 +85,11 @@ class Keys:
         at = max(bisect_right(self.steps, priority), 1)
         return len(self.steps) + 1 - at if self.highest_first else at
 
-    def claims_of(self, queue: str) -> tuple[str, str, str]:  # noqa: ARG002  in a cluster it counts
+    def claims_of(self, queue: str) -> tuple[str, str, str]:
         """Where the claims on a queue's messages are: `unacked`, `index` and `claims`."""
         return self.unacked, self.index, self.claims
 
-    def expiring_of(self, queue: str) -> str:  # noqa: ARG002
+    def expiring_of(self, queue: str) -> str:
         """Where it is written when a queue expires that nobody uses."""
         return self.expiring
 

@@ -108,7 +108,9 @@ class Talk(Commands):
         try:
             line = self._line = Line(address, timeout)
             line.write(self._greeting.text, timeout)
-            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(self._greeting.size)]
+            answers = [
+                line.read(max(deadline - monotonic(), _LEAST)) for _ in range(self._greeting.size)
+            ]
         except BROKEN as exc:
             raise self._broken(exc) from exc
         except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .base import Server, ServerError
 from .redis import Redis
@@ -149,6 +149,20 @@ class RedisCluster(Server):
     def tls_url(self) -> str:
         """The URL for TLS, which says whom to trust."""
         return "redisclusters" + self.nodes[0].tls_url.removeprefix("rediss")
+
+    @property
+    def entrances(self) -> Sequence[tuple[str, int]]:
+        """The addresses of its nodes."""
+        return [(node.host, node.port) for node in self.nodes]
+
+    def behind(
+        self, proxies: Mapping[tuple[str, int], tuple[str, int]]
+    ) -> tuple[str, dict[str, Any]]:
+        """The URL of the proxies, and the option by which nodes are found behind them."""
+        url = self.url
+        for (host, port), (to_host, to_port) in proxies.items():
+            url = url.replace(f"{host}:{port}", f"{to_host}:{to_port}")
+        return url, {"address_remap": lambda at: proxies.get(at, at)}
 
     @property
     def running(self) -> bool:

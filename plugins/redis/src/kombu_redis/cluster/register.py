@@ -47,9 +47,7 @@ class Register:
         settler: Takes back what ran out.
     """
 
-    def __init__(
-        self, backend: ClusterBackend, talk: ClusterTalk, settler: ClusterSettler
-    ) -> None:
+    def __init__(self, backend: ClusterBackend, talk: ClusterTalk, settler: ClusterSettler) -> None:
         self._backend = backend
         self._talk = talk
         self._settler = settler

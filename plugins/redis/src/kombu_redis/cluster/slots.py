@@ -26,6 +26,8 @@ __all__ = ("Node", "Slots")
 
 #: How long one node is given to tell (seconds).
 _ASKED = 1.0
+#: How long it is given at least.
+_LEAST = 0.1
 #: The least time between two looks (seconds).
 _BREATH = 0.1
 
@@ -131,7 +133,7 @@ class Slots:
             if failures and left <= 0:
                 break
             try:
-                answer = self._ask(node, min(max(left, 0.25), _ASKED))
+                answer = self._ask(node, min(max(left, _LEAST), _ASKED))
             except BROKEN as exc:
                 if isinstance(exc, driver.AuthenticationError):
                     raise errors.unreachable(str(node), exc) from exc

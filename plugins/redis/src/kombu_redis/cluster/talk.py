@@ -159,7 +159,7 @@ class ClusterTalk(Commands):
             redirected, stuck, stale = self._round(calls, left, full, answers, deadline)
             if not redirected and not stuck:
                 return answers
-            if stale:
+            if stale and monotonic() < deadline:
                 try:
                     self.slots.reload(generation, deadline)
                     self._clear_up()

@@ -15,6 +15,7 @@ from kombu.transport.backend import Delivery, Release
 from kombu_redis import errors
 from kombu_redis.commands import Call
 from kombu_redis.fetching import LATE, end_of_entry, message_or_raw
+from kombu_redis.talk import PATIENCE
 from kombu_redis.waiting import readable
 from kombu_redis.wake import Wake
 
@@ -44,6 +45,8 @@ _GLANCE_EACH, _GLANCE = 0.0005, 0.02
 _RETRY = 0.3
 #: How long a question may take that others wait for (seconds).
 _ASKING = 1.0
+#: How long reading the map may take at least (seconds).
+_LEAST = 0.1
 #: Up to how many queues are waited for anew by each fetch.
 _FEW = 100
 
@@ -86,6 +89,11 @@ class ClusterFetcher:
         self._waiting_until = 0.0
         self._retry_at: float | None = None
         self._troubled = False
+        self._silent_since: float | None = None
+        #: What kept the last question from being answered, if something did.
+        self._failure: Exception | None = None
+        #: Whether something was found that is past its time: somebody has to look after it.
+        self._expired = False
 
     def interrupt(self) -> None:
         """End the wait, or the next one."""
@@ -101,13 +109,17 @@ class ClusterFetcher:
         limits = {name: min(want.limit, limit) for name, want in wants.items()}
         roomy = [name for name, most in limits.items() if most > 0]
         by = max(deadline, monotonic() + LATE)
+        self._expired = False
+        self._failure = None
         got: list[Delivery] = []
         if roomy:
             if not wait or deadline <= monotonic():
-                got = self._once(roomy, limits, limit, by)
+                got = self._once(wants, roomy, limits, limit, by)
             else:
-                got = self._take(roomy, limits, limit, by)
-        if got or not wait:
+                got = self._take(wants, roomy, limits, limit, by)
+        if got or self._expired or not wait:
+            if not got and not wait:
+                self._raise_failure()
             return self._leave(got)
         while not self._interrupted:
             now = monotonic()
@@ -121,12 +133,16 @@ class ClusterFetcher:
                 self._look(roomy, now)
             if not self._hot_of(roomy):
                 self._sleep(roomy, deadline)
-            got = self._take(roomy, limits, limit, max(deadline, monotonic() + LATE))
-            if got:
+            got = self._take(wants, roomy, limits, limit, max(deadline, monotonic() + LATE))
+            if got or self._expired:
                 return self._leave(got)
         self._interrupted = False
         self._wake.silence()
         return self._leave([])
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _prepare(self, wants: Wants) -> None:
         self._leave([])
@@ -143,7 +159,7 @@ class ClusterFetcher:
         return [name for name in self._hot if name in roomy] if self._hot else []
 
     def _once(
-        self, roomy: list[str], limits: dict[str, int], limit: int, by: float
+        self, wants: Wants, roomy: list[str], limits: dict[str, int], limit: int, by: float
     ) -> list[Delivery]:
         """Ask all queues once."""
         if len(roomy) == 1:
@@ -151,15 +167,15 @@ class ClusterFetcher:
         else:
             self._ask(roomy, by, listen=False)
         while self._hot_of(roomy):
-            got = self._take(roomy, limits, limit, by)
-            if got:
+            got = self._take(wants, roomy, limits, limit, by)
+            if got or self._expired:
                 return got
         return []
 
     # -- taking --------------------------------------------------------------------------------
 
     def _take(
-        self, roomy: list[str], limits: dict[str, int], limit: int, by: float
+        self, wants: Wants, roomy: list[str], limits: dict[str, int], limit: int, by: float
     ) -> list[Delivery]:
         """Take from the queues that may have something, each its share."""
         hot = self._hot_of(roomy)
@@ -171,8 +187,6 @@ class ClusterFetcher:
         share, more = divmod(limit, len(chosen))
         keys = self._backend.keys
         lists = len(keys.steps)
-        wants = self._wants
-        assert wants is not None
         calls, tags, amounts = [], [], []
         for n, name in enumerate(chosen):
             amount = min(limits[name], share + (n < more))
@@ -244,6 +258,7 @@ class ClusterFetcher:
                     delivery.dead = "expired"
                     backend.expired.append(delivery)
                 backend.schedule.hurry()
+                self._expired = True
                 continue
             deliveries.append(delivery)
         return deliveries
@@ -300,8 +315,6 @@ class ClusterFetcher:
             if channel is not None:
                 asked.append(name)
                 calls.append(self._question(name, channel))
-        if failed:
-            self._refresh(by)
         answers = self._talk.attempt(calls, by, once=True)
         for name, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Exception):
@@ -313,12 +326,13 @@ class ClusterFetcher:
 
     def _refresh(self, by: float) -> None:
         """Read the map anew; raises where there is nobody to ask."""
-        self._talk.slots.reload(self._talk.slots.generation, max(by, monotonic() + LATE))
+        self._talk.slots.reload(self._talk.slots.generation, max(by, monotonic() + _LEAST))
 
     def _judge(self, answers: Sequence[Any], by: float) -> None:
         """Raise where nobody answers; go on where some do, and ask the others later."""
         failures = [answer for answer in answers if isinstance(answer, Exception)]
         if not failures:
+            self._silent_since = None
             if self._troubled and not self._retry_at:
                 logger.info("All masters of %s answer again", self._talk.where)
                 self._troubled = False
@@ -330,6 +344,8 @@ class ClusterFetcher:
             error = errors.refused(self._talk.where, failure)
             if not isinstance(error, TROUBLE):
                 raise error
+            failures[0] = error
+        self._failure = failures[0]
         if not self._troubled:
             self._troubled = True
             logger.warning(
@@ -337,7 +353,14 @@ class ClusterFetcher:
                 self._talk.where,
                 failures[0],
             )
-        if len(failures) == len(answers):
+        if len(failures) < len(answers):
+            self._silent_since = None
+            return
+        now = monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
+        if now < by or now > self._silent_since + PATIENCE:
+            # Where nobody answers there is nothing to wait for.
             self._refresh(by)
 
     # -- waiting -------------------------------------------------------------------------------
