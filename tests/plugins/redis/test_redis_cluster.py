@@ -181,6 +181,7 @@ def _drained(connection: Any, got: list[Any], count: int) -> bool:
 
 @pytest.mark.timeout(600 if FULL else 120)
 def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None:
+    began = time.monotonic()
     kills = 10 if FULL else 1
     luck = Random(SEED)
     shards = names_by_shard(cluster, 2)
@@ -205,7 +206,8 @@ def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None
     assert max(resumed) <= RESUMED
     assert max(gaps) < 2.0
     record(
-        "r26",
+        "redis cluster, a master is killed (R-26)",
+        time.monotonic() - began,
         kills=kills,
         slowest=round(max(resumed), 1),
         gap_of_the_others=round(max(gaps), 2),
@@ -215,6 +217,7 @@ def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None
 
 @pytest.mark.timeout(600 if FULL else 120)
 def test_r27_slots_move_under_load(cluster: RedisCluster) -> None:
+    began = time.monotonic()
     moves = 30 if FULL else 3
     luck = Random(SEED)
     names = [name for shard in names_by_shard(cluster, 2) for name in shard]
@@ -228,7 +231,8 @@ def test_r27_slots_move_under_load(cluster: RedisCluster) -> None:
             wait_until(lambda: traffic.flows(names, begun), "all flow", 15)  # noqa: B023
         counts = traffic.finish()
     assert not traffic.errors
-    record("r27", moves=moves, **counts)
+    took = time.monotonic() - began
+    record("redis cluster, slots move under load (R-27)", took, moves=moves, **counts)
 
 
 def test_a_message_wakes_one_consumer(cluster: RedisCluster) -> None:
@@ -273,7 +277,8 @@ def test_a_message_wakes_one_consumer(cluster: RedisCluster) -> None:
         assert sorted(late)[20] < 0.2
         before = _commands(node)
         time.sleep(2)
-        assert _commands(node) - before < 4 * 2 * 30
+        # Scripts count with each command in them.
+        assert _commands(node) - before < 4 * 2 * 100
     finally:
         stop.set()
         for thread in threads:

@@ -20,6 +20,8 @@ __all__ = ("RedisCluster", "RedisNode")
 _SLOTS = 16384
 #: How long the nodes may take to agree (seconds), on a machine that is busy.
 _AGREEMENT = 60.0
+#: The nodes talk to each other by TLS, too; their certificates are no clients'.
+_TLS = {"tls-cluster": "yes", "tls-replication": "yes", "tls-auth-clients": "no"}
 
 
 class RedisNode(Redis):
@@ -56,6 +58,8 @@ class RedisNode(Redis):
             # A replica takes over whatever it missed while it was not connected.
             "cluster-replica-validity-factor": "0",
             "repl-diskless-sync-delay": "0",
+            # Or clients that use TLS would be told of the ports without.
+            **(_TLS if tls else {}),
             **(options or {}),
         }
 
@@ -198,7 +202,7 @@ class RedisCluster(Server):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", n + 1)
             node.ask("CLUSTER", "ADDSLOTSRANGE", begin, end - 1)
         for node in others:
-            node.ask("CLUSTER", "MEET", first.host, first.port, first.bus)
+            node.ask("CLUSTER", "MEET", first.host, first.tls_port or first.port, first.bus)
         count = f"cluster_known_nodes:{len(self.nodes)}"
         _until(lambda: all(count in node.ask("CLUSTER", "INFO") for node in self.nodes))
         for n, node in enumerate(replicas):

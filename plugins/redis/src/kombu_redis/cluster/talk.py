@@ -146,8 +146,12 @@ class ClusterTalk(Commands):
             deadline: By when.
             once: Whether trouble is told at once, instead of trying again until the deadline.
         """
-        if self._again:
-            self._send_again()
+        answers = self._attempt(calls, deadline, once)
+        if self._again and self._again_at <= monotonic() < deadline:
+            self._send_again(min(deadline, monotonic() + _OPENING))
+        return answers
+
+    def _attempt(self, calls: Sequence[Call], deadline: float, once: bool) -> list[Any]:
         answers: list[Any] = [None] * len(calls)
         left = list(range(len(calls)))
         full: set[int] = set()
@@ -213,9 +217,11 @@ class ClusterTalk(Commands):
             else:
                 groups.setdefault(node, []).append(at)
         asked: list[tuple[Node, Talk, list[int]]] = []
-        for node, places in groups.items():
+        for n, (node, places) in enumerate(groups.items()):
             talk = self.talk(node)
             try:
+                if n and monotonic() >= deadline:
+                    raise TimeoutError(f"there was no time left to ask {node}")
                 talk.send([self._packed(calls[at], at in full) for at in places], deadline)
             except TROUBLE as exc:
                 stale = True
@@ -295,13 +301,13 @@ class ClusterTalk(Commands):
         What does not get there, or is refused by a node that is not the one to ask, is sent again
         for a while.
         """
-        if self._again:
-            self._send_again()
         groups: dict[Node, list[int]] = {}
         now = monotonic()
+        if self._again and now >= self._again_at:
+            self._send_again(now + _LONGEST_PAUSE)
         for at, call in enumerate(calls):
             node = self.slots.node(slot_of(call.keys[0]))
-            if node is None or self._shunned.get(node, 0.0) > now:
+            if node is None or node not in self._talks or self._shunned.get(node, 0.0) > now:
                 self._again.append((call, told[at], now + _KEPT))
             else:
                 groups.setdefault(node, []).append(at)
@@ -332,18 +338,24 @@ class ClusterTalk(Commands):
         """Send a script once more."""
         self._again.append((call, told, monotonic() + _KEPT))
 
-    def _send_again(self, deadline: float | None = None) -> None:
+    def _send_again(self, deadline: float, *, last: bool = False) -> None:
+        """Send what nobody waits for, except to nodes that could not be talked to just now.
+
+        Args:
+            deadline: By when.
+            last: Whether nobody will try again.
+        """
         now = monotonic()
-        if deadline is None and now < self._again_at:
-            return
         self._again_at = now + _LONGEST_PAUSE
         waiting, self._again = self._again, []
-        by = now + _LONGEST_PAUSE if deadline is None else deadline
-        answers = self.attempt([call for call, _, _ in waiting], by, once=deadline is None)
+        if not last:
+            self._again = [entry for entry in waiting if self.shunned(entry[0].keys[0])]
+            waiting = [entry for entry in waiting if entry not in self._again]
+        answers = self._attempt([call for call, _, _ in waiting], deadline, not last)
         for (call, told, until), answer in zip(waiting, answers, strict=True):
             if not isinstance(answer, (*TROUBLE, *_ELSEWHERE)):
                 told(answer)
-            elif deadline is None and now < until:
+            elif not last and now < until:
                 self._again.append((call, told, until))
             else:
                 told(ConnectionResetError(str(answer)))
@@ -357,7 +369,7 @@ class ClusterTalk(Commands):
                 except TROUBLE:
                     self._shunned[node] = monotonic() + _SHUNNED
         if self._again:
-            self._send_again(deadline)
+            self._send_again(deadline, last=True)
 
     @property
     def outstanding(self) -> int:
