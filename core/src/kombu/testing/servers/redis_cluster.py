@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .base import Server, ServerError
+from .certificates import Certificates
 from .redis import Redis
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class RedisNode(Redis):
         super().__init__(tls=tls, users=users, folder=folder)
         #: The port that the nodes talk to each other on.
         self.bus = self.reserve()
+        #: Who certifies it, where that is not its own authority.
+        self.certified_by: Certificates | None = None
         self._options = {
             "cluster-enabled": "yes",
             "cluster-port": str(self.bus),
@@ -62,6 +65,10 @@ class RedisNode(Redis):
             **(_TLS if tls else {}),
             **(options or {}),
         }
+
+    def authority(self) -> Certificates:
+        """Whoever certifies all nodes of the cluster, or this one where it is in none."""
+        return self.certified_by or super().authority()
 
     def ask(self, *words: object) -> str:
         """Run a command on its unix socket; an answer that says no is a `ServerError`."""
@@ -112,6 +119,7 @@ class RedisCluster(Server):
     ) -> None:
         super().__init__(folder)
         self._masters = masters
+        self._tls = tls
         login = next(iter((users or {}).items()), None)
         given = dict(options or {})
         if login is not None:
@@ -187,6 +195,11 @@ class RedisCluster(Server):
             ServerMissing: It is not installed.
             ServerError: They don't start, or don't agree.
         """
+        if self._tls and self.nodes[0].certified_by is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            authority = Certificates(self.folder / "certificates")
+            for node in self.nodes:
+                node.certified_by = authority
         for node in self.nodes:
             node.start()
         if not self._made:
