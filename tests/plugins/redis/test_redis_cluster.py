@@ -24,9 +24,7 @@ from kombu_redis.cluster.keys import ClusterKeys, slot_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-cluster = server_fixture(
-    RedisCluster, lambda: RedisCluster(3, 3, node_timeout=1.0), scope="module"
-)
+cluster = server_fixture(RedisCluster, lambda: RedisCluster(3, 3, node_timeout=1.0), scope="module")
 server = server_fixture(Redis, scope="module")
 
 _numbers = itertools.count()
@@ -165,7 +163,7 @@ def test_r25_everything_works_on_every_shard(cluster: RedisCluster) -> None:
                 producer.publish(priority, routing_key=name, priority=priority)
             got = []
             with connection.Consumer(queue, on_message=got.append, prefetch_count=10):
-                wait_until(lambda: _drained(connection, got, 4), "all come", 5)  # noqa: B023
+                wait_until(lambda: _drained(connection, got, 4), "all come", 5)
             assert [message.payload for message in got] == [0, 6, 9, "late"]
             for message in got:
                 message.ack()
@@ -190,13 +188,13 @@ def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None
     with Traffic(cluster.url, names, replicas=1) as traffic:
         for _ in range(kills):
             begun = time.monotonic()
-            wait_until(lambda: traffic.flows(names, begun), "all flow", 20)  # noqa: B023
+            wait_until(lambda: traffic.flows(names, begun), "all flow", 20)
             dead = luck.choice(shards)
             living = [name for name in names if name not in dead]
             victim = cluster.master_of(slot_of(dead[0]))
             killed = time.monotonic()
             victim.kill9()
-            wait_until(lambda: traffic.flows(dead, killed + 0.5), "it resumes", RESUMED)  # noqa: B023
+            wait_until(lambda: traffic.flows(dead, killed + 0.5), "it resumes", RESUMED)
             resumed.append(time.monotonic() - killed)
             gaps.append(traffic.gap(living, killed))
             victim.start()
@@ -228,7 +226,7 @@ def test_r27_slots_move_under_load(cluster: RedisCluster) -> None:
             source = cluster.master_of(slot)
             others = [cluster.master_of(at) for at in (0, 6000, 12000)]
             cluster.move_slot(slot, luck.choice([node for node in others if node is not source]))
-            wait_until(lambda: traffic.flows(names, begun), "all flow", 15)  # noqa: B023
+            wait_until(lambda: traffic.flows(names, begun), "all flow", 15)
         counts = traffic.finish()
     assert not traffic.errors
     took = time.monotonic() - began
@@ -268,7 +266,7 @@ def test_a_message_wakes_one_consumer(cluster: RedisCluster) -> None:
             for count in range(1, 41):
                 sent = time.monotonic()
                 producer.publish(count, routing_key=name)
-                wait_until(lambda: len(got) >= count, "it comes", 5)  # noqa: B023
+                wait_until(lambda: len(got) >= count, "it comes", 5)
                 late.append(time.monotonic() - sent)
                 time.sleep(0.02)
         assert len(got) == 40
@@ -398,9 +396,8 @@ def test_tls_and_users(guarded: RedisCluster) -> None:
     with Connection(wrong) as connection, pytest.raises(BrokerConnectionError, match="password"):
         connection.connect()
     unverified = guarded.tls_url.partition("?")[0]
-    with Connection(unverified) as connection:
-        with pytest.raises((OSError, BrokerConnectionError)):
-            connection.connect()
+    with Connection(unverified) as connection, pytest.raises((OSError, BrokerConnectionError)):
+        connection.connect()
 
 
 def test_a_client_that_forgot_the_map_learns_it(cluster: RedisCluster) -> None:
