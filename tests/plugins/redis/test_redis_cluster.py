@@ -24,7 +24,7 @@ from kombu_redis.cluster.keys import ClusterKeys, slot_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-cluster = server_fixture(RedisCluster, lambda: RedisCluster(3, 3, node_timeout=1.0), scope="module")
+cluster = server_fixture(RedisCluster, lambda: RedisCluster(3, 1, node_timeout=1.0), scope="module")
 server = server_fixture(Redis, scope="module")
 
 _numbers = itertools.count()
@@ -187,7 +187,7 @@ def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None
     shards = names_by_shard(cluster, 2)
     names = [name for shard in shards for name in shard]
     resumed, gaps = [], []
-    with Traffic(cluster.url, names, replicas=1) as traffic:
+    with Traffic(cluster.url, names) as traffic:
         for _ in range(kills):
             begun = time.monotonic()
             wait_until(lambda: traffic.flows(names, begun), "all flow", 20)
@@ -213,6 +213,65 @@ def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None
         gap_of_the_others=round(max(gaps), 2),
         **counts,
     )
+
+
+@pytest.mark.parametrize("way", ["kill9", "pause"])
+def test_r26_one_consumer_of_all_shards_goes_on(cluster: RedisCluster, way: str) -> None:
+    """Whether a master is killed or frozen, its consumers have the messages of the others."""
+    names = [name for (name,) in names_by_shard(cluster)]
+    came: dict[str, list[float]] = defaultdict(list)
+    stop = threading.Event()
+
+    def consume() -> None:
+        def take(message: Any) -> None:
+            came[message.delivery_info["routing_key"]].append(time.monotonic())
+            message.ack()
+
+        with Connection(cluster.url) as connection:
+            queues = [Queue(name)(connection.channel()) for name in names]
+            for queue in queues:
+                queue.declare()
+            with connection.Consumer(queues, on_message=take, prefetch_count=10):
+                while not stop.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        connection.drain_events(timeout=0.5)
+
+    def publish(name: str) -> None:
+        while not stop.is_set():
+            with (
+                contextlib.suppress(OSError, BrokerConnectionError, OperationalError),
+                Connection(cluster.url) as connection,
+            ):
+                producer = connection.Producer()
+                while not stop.is_set():
+                    producer.publish(1, routing_key=name, timeout=RESUMED)
+                    time.sleep(0.02)
+
+    threads = [threading.Thread(target=publish, args=(name,), daemon=True) for name in names]
+    threads.append(threading.Thread(target=consume, daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: len(came) == 3, "all flow", 10)
+        dead, *living = names
+        victim = cluster.master_of(slot_of(dead))
+        struck = time.monotonic()
+        getattr(victim, way)()
+        wait_until(lambda: came[dead][-1] > struck + 1, "it resumes", RESUMED)
+        resumed = time.monotonic()
+        for name in living:
+            times = [struck, *(at for at in came[name] if at > struck), resumed]
+            gap = max(b - a for a, b in itertools.pairwise(times))
+            assert gap < 4.0, f"nothing came from {name} for {gap:.1f} s"
+    finally:
+        stop.set()
+        if way == "pause":
+            victim.resume()
+        else:
+            victim.start()
+        for thread in threads:
+            thread.join(20)
+        cluster.settle()
 
 
 @pytest.mark.timeout(600 if FULL else 120)
@@ -400,6 +459,20 @@ def test_tls_and_users(guarded: RedisCluster) -> None:
     unverified = guarded.tls_url.partition("?")[0]
     with Connection(unverified) as connection, pytest.raises((OSError, BrokerConnectionError)):
         connection.connect()
+
+
+def test_a_message_is_confirmed_by_replicas(cluster: RedisCluster) -> None:
+    """replicas: as many as the shard has; with more of them asked for it is refused."""
+    (name,), *_ = names_by_shard(cluster)
+    with Connection(cluster.url, transport_options={"replicas": 1}) as connection:
+        connection.Producer().publish(1, routing_key=name)
+        assert connection.SimpleQueue(name).get(timeout=5).payload == 1
+    options = {"replicas": 2, "replicas_timeout": 0.1}
+    with (
+        Connection(cluster.url, transport_options=options) as connection,
+        pytest.raises((BrokerConnectionError, OperationalError), match="1 of 2 replicas"),
+    ):
+        connection.Producer().publish(2, routing_key=name)
 
 
 def test_a_client_that_forgot_the_map_learns_it(cluster: RedisCluster) -> None:

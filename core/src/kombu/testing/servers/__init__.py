@@ -16,7 +16,7 @@ from .mongodb import MongoDB
 from .programs import find_program
 from .rabbitmq import RabbitMQ
 from .redis import Redis, Valkey
-from .redis_cluster import RedisCluster, RedisNode
+from .redis_cluster import RedisCluster
 from .sqs import SQS
 from .zookeeper import ZooKeeper
 
@@ -30,7 +30,6 @@ __all__ = (
     "RabbitMQ",
     "Redis",
     "RedisCluster",
-    "RedisNode",
     "Server",
     "ServerError",
     "ServerMissing",

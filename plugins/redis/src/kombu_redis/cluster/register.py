@@ -82,15 +82,22 @@ class Register:
         by = min(deadline, monotonic() + _TURN)
         keys = self._backend.keys
         soonest = _LOOK
-        turns = [Call(OWN.turn, [keys.bucket(n)], (_AT_ONCE, _LOOK)) for n in range(BUCKETS)]
+        numbers = [n for n in range(BUCKETS) if not self._talk.shunned(keys.bucket(n))]
+        turns = [Call(OWN.turn, [keys.bucket(n)], (_AT_ONCE, _LOOK)) for n in numbers]
         queues: list[tuple[int, str, bytes]] = []
-        for number, answer in enumerate(self._talk.attempt(turns, by, once=True)):
+        answers = self._talk.attempt(turns, by, once=True)
+        for number, answer in zip(numbers, answers, strict=True):
             if isinstance(answer, Exception):
                 logger.debug("a part of the register could not be read: %s", answer)
                 continue
             if len(answer) - 2 >= _AT_ONCE:
                 soonest = 0.0
-            queues += [(number, name.decode(), answer[1]) for name in answer[2:]]
+            names = [name.decode() for name in answer[2:]]
+            queues += [
+                (number, name, answer[1])
+                for name in names
+                if not self._talk.shunned(keys.queue(name)[0])
+            ]
         if not queues:
             return soonest
         lists = len(keys.steps)

@@ -128,17 +128,25 @@ class Slots:
     def _reload(self, deadline: float) -> None:
         failures: list[str] = []
         last: BaseException | None = None
-        for node in [*self._known, *(seed for seed in self._seeds if seed not in self._known)]:
+        nodes = [*self._known, *(seed for seed in self._seeds if seed not in self._known)]
+        for tried, node in enumerate(nodes):
             left = deadline - monotonic()
-            if failures and left <= 0:
-                break
+            if tried > 1 and left <= 0:
+                raise TimeoutError(
+                    f"{self.where} was not heard of in time ({'; '.join(failures)}): see whether "
+                    "the servers run and are reachable from here, or give it more time"
+                )
             try:
-                answer = self._ask(node, min(max(left, _LEAST), _ASKED))
+                # One that is silent leaves time for the others.
+                share = max(left / (len(nodes) - tried), _LEAST)
+                answer = self._ask(node, min(share, _ASKED))
             except BROKEN as exc:
                 if isinstance(exc, driver.AuthenticationError):
                     raise errors.unreachable(str(node), exc) from exc
                 last = exc
                 failures.append(f"{node} {exc}")
+                if node in self._known:
+                    self._known = [*(known for known in self._known if known != node), node]
                 continue
             if isinstance(answer, Exception):
                 raise self._no_cluster(node, answer)

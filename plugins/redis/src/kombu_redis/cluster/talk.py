@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from .keys import slot_of
 from .scripts import NOT_TWICE, adapted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kombu_redis.talk import Talk
 
@@ -39,12 +40,17 @@ _ELSEWHERE = (
 )
 #: Between two attempts (seconds), the first and the longest.
 _PAUSE, _LONGEST_PAUSE = 0.02, 0.25
-#: For how long a node that could not be talked to is left alone by who can do something else.
-_SHUNNED = 0.5
+#: For how long a node that could not be talked to is left alone by who can do something else, the
+#: first time and the longest (seconds).
+_SHUNNED, _LONGEST_SHUNNED = 0.5, 4.0
 #: How long opening a line may take where nobody waits for it (seconds).
 _OPENING = 1.0
 #: How often a command may be sent on before there is a pause.
 _REDIRECTIONS = 5
+#: After how long without an answer it is asked whether the node is still the one (seconds).
+_SUSPICIOUS = 1.0
+#: How many answers of a node may be outstanding.
+_OUTSTANDING = 500
 #: For how long what nobody waits for is sent again (seconds).
 _KEPT = 30.0
 
@@ -68,7 +74,8 @@ class ClusterTalk(Commands):
         self.slots = slots
         self._line = line
         self._talks: dict[Node, Talk] = {}
-        self._shunned: dict[Node, float] = {}
+        #: Until when a node is left alone by who can do something else, and for how long then.
+        self._shunned: dict[Node, tuple[float, float]] = {}
         #: What nobody waits for, and is to be sent again: by when, and who is told.
         self._again: list[tuple[Call, Callable[[Any], None], float]] = []
         self._again_at = 0.0
@@ -225,20 +232,20 @@ class ClusterTalk(Commands):
                 talk.send([self._packed(calls[at], at in full) for at in places], deadline)
             except TROUBLE as exc:
                 stale = True
-                self._shunned[node] = monotonic() + _SHUNNED
+                self._shun(node)
                 for at in places:
                     answers[at] = exc
                 if _worth_another(exc):
                     stuck += places
             else:
                 asked.append((node, talk, places))
-        for node, talk, places in _as_they_answer(asked, deadline):
+        for node, talk, places in self._as_they_answer(asked, deadline):
             for n, at in enumerate(places):
                 try:
                     answer = self._received(talk, calls[at], deadline)
                 except TROUBLE as exc:
                     stale = True
-                    self._shunned[node] = monotonic() + _SHUNNED
+                    self._shun(node)
                     for lost in places[n:]:
                         answers[lost] = exc
                         if _worth_another(exc) and calls[lost].script not in NOT_TWICE:
@@ -246,6 +253,8 @@ class ClusterTalk(Commands):
                     break
                 answers[at] = answer
                 if not isinstance(answer, Exception):
+                    if self._shunned:
+                        self._shunned.pop(node, None)
                     continue
                 if isinstance(answer, driver.NoScriptError):
                     full.add(at)
@@ -262,6 +271,32 @@ class ClusterTalk(Commands):
                     stale = stale or not isinstance(answer, driver.TryAgainError)
         return redirected, stuck, stale
 
+    def _as_they_answer(
+        self, asked: list[tuple[Node, Talk, list[int]]], deadline: float
+    ) -> Iterator[tuple[Node, Talk, list[int]]]:
+        """Those who answer first come first: one that is silent does not hold up the others.
+
+        The line to one that is silent, and was replaced meanwhile, is closed.
+        """
+        while asked:
+            numbers = {talk.fileno(): n for n, (_, talk, _) in enumerate(asked)}
+            now = monotonic()
+            ready = readable(max(min(deadline - now, _SUSPICIOUS), 0), *numbers)
+            for place in sorted((numbers[fd] for fd in ready), reverse=True):
+                yield asked.pop(place)
+            if ready:
+                continue
+            if monotonic() >= deadline:
+                break
+            with contextlib.suppress(*TROUBLE):
+                self.slots.reload(self.slots.generation, min(deadline, monotonic() + _SUSPICIOUS))
+            for node, talk, _ in asked:
+                if node not in self.slots.masters:
+                    talk.drop()
+            if any(node not in self.slots.masters for node, _, _ in asked):
+                break
+        yield from asked
+
     def _packed(self, call: Call, full: bool) -> bytes:
         call = call._replace(script=adapted(call.script))
         command = call.in_full() if full else call.packed()
@@ -276,7 +311,8 @@ class ClusterTalk(Commands):
             if not isinstance(answer, Exception) and copies < self._replicas:
                 return RecoverableConnectionError(
                     f"Only {copies} of {self._replicas} replicas of {talk.where} confirmed a "
-                    "message in time: it may be lost if the master dies; publish it again"
+                    "message in time: it is stored there, and lost if that one dies; publish it "
+                    "again, or lower the option replicas"
                 )
         return answer
 
@@ -307,7 +343,7 @@ class ClusterTalk(Commands):
             self._send_again(now + _LONGEST_PAUSE)
         for at, call in enumerate(calls):
             node = self.slots.node(slot_of(call.keys[0]))
-            if node is None or node not in self._talks or self._shunned.get(node, 0.0) > now:
+            if node is None or node not in self._talks or self._is_shunned(node):
                 self._again.append((call, told[at], now + _KEPT))
             else:
                 groups.setdefault(node, []).append(at)
@@ -315,13 +351,15 @@ class ClusterTalk(Commands):
             talk = self.talk(node)
             try:
                 talk.open(now + _OPENING)
+                if talk.outstanding > _OUTSTANDING:
+                    talk.collect(now + _OPENING)
                 talk.tell(
                     [self._packed(calls[at], False) for at in places],
                     [partial(self._told, calls[at], told[at], node) for at in places],
                     None,
                 )
             except TROUBLE:
-                self._shunned[node] = monotonic() + _SHUNNED
+                self._shun(node)
                 self._again += [(calls[at], told[at], now + _KEPT) for at in places]
 
     def _told(self, call: Call, told: Callable[[Any], None], node: Node, answer: Any) -> None:
@@ -367,7 +405,7 @@ class ClusterTalk(Commands):
                 try:
                     talk.collect(deadline)
                 except TROUBLE:
-                    self._shunned[node] = monotonic() + _SHUNNED
+                    self._shun(node)
         if self._again:
             self._send_again(deadline, last=True)
 
@@ -379,7 +417,15 @@ class ClusterTalk(Commands):
     def shunned(self, key: str) -> bool:
         """Whether the master of a key could not be talked to just now."""
         node = self.slots.node(slot_of(key))
-        return node is None or self._shunned.get(node, 0.0) > monotonic()
+        return node is None or self._is_shunned(node)
+
+    def _shun(self, node: Node) -> None:
+        _, before = self._shunned.get(node, (0.0, 0.0))
+        seconds = min(max(_SHUNNED, before * 2), _LONGEST_SHUNNED)
+        self._shunned[node] = (monotonic() + seconds, seconds)
+
+    def _is_shunned(self, node: Node) -> bool:
+        return node in self._shunned and self._shunned[node][0] > monotonic()
 
 
 _PUT = adapted(SCRIPTS.put)
@@ -392,17 +438,3 @@ def _nothing(answer: Any) -> None:
 def _worth_another(exc: BaseException) -> bool:
     """Whether it may be another time; wrong credentials stay wrong."""
     return not isinstance(exc, BrokerConnectionError) or isinstance(exc, RecoverableConnectionError)
-
-
-def _as_they_answer(
-    asked: list[tuple[Node, Talk, list[int]]], deadline: float
-) -> list[tuple[Node, Talk, list[int]]] | Any:
-    """Those who answer first come first: one that is silent does not hold up the others."""
-    while len(asked) > 1:
-        numbers = {talk.fileno(): n for n, (_, talk, _) in enumerate(asked)}
-        ready = readable(max(deadline - monotonic(), 0), *numbers)
-        if not ready:
-            break
-        for place in sorted((numbers[fd] for fd in ready), reverse=True):
-            yield asked.pop(place)
-    yield from asked

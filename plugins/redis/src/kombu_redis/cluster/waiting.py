@@ -7,6 +7,7 @@ and whoever stores a message tells one of those who wait, at the queue's own mas
 
 from __future__ import annotations
 
+import contextlib
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,8 @@ logger = get_logger(__name__)
 _PAUSE_EACH, _PAUSE, _LONGEST_PAUSE = 0.01, 1.0, 5.0
 #: How often they are asked by who has no time to wait: for each this much, and at least.
 _GLANCE_EACH, _GLANCE = 0.0005, 0.02
-#: After how long a master that could not be asked is asked again (seconds).
-_RETRY = 0.3
+#: After how long a master that could not be asked is asked again (seconds), first and at most.
+_RETRY, _LONGEST_RETRY = 0.25, 2.0
 #: How long a question may take that others wait for (seconds).
 _ASKING = 1.0
 #: How long reading the map may take at least (seconds).
@@ -80,6 +81,8 @@ class ClusterFetcher:
         self._hot: dict[str, None] = {}
         #: ... those whose master will tell, ...
         self._waiting: set[str] = set()
+        #: ... those whose master could not be asked just now, ...
+        self._dark: set[str] = set()
         #: ... and those that were rung for.
         self._rung: set[str] = set()
         #: When something is due, by queue, in seconds of `time.monotonic`.
@@ -89,6 +92,8 @@ class ClusterFetcher:
         self._waiting_until = 0.0
         self._retry_at: float | None = None
         self._troubled = False
+        self._retry = _RETRY
+        self._generation = 0
         self._silent_since: float | None = None
         #: What kept the last question from being answered, if something did.
         self._failure: Exception | None = None
@@ -212,6 +217,7 @@ class ClusterFetcher:
             self._rung.discard(name)
             if isinstance(answer, Exception):
                 self._hot.pop(name, None)
+                self._dark.add(name)
                 continue
             taken = self._taken(name, tag, answer, limits)
             if len(answer) - 3 < amount:
@@ -288,10 +294,14 @@ class ClusterFetcher:
             self._waiting.clear()
             pause = max(_PAUSE, len(roomy) * _PAUSE_EACH)
             self._waiting_until = now + min(pause, _LONGEST_PAUSE)
-        missing = [name for name in roomy if name not in self._waiting]
-        if missing and (self._retry_at is None or now >= self._retry_at):
+        if self._retry_at is None or now >= self._retry_at:
             self._retry_at = None
-            self._ask(missing, now + _ASKING, listen=True)
+            self._dark.clear()
+        known = self._waiting | self._dark if self._dark else self._waiting
+        missing = [name for name in roomy if name not in known]
+        if missing:
+            # One master that is silent must not hold up what comes from the others.
+            self._ask(missing, now + (LATE if self._troubled else _ASKING), listen=True)
 
     def _ask(self, queues: list[str], by: float, *, listen: bool) -> None:
         """Ask whether there are messages, and have it told when there are."""
@@ -312,12 +322,15 @@ class ClusterFetcher:
                     except TROUBLE as exc:
                         failed.append(exc)
                 channel = channels[node]
-            if channel is not None:
+            if channel is None:
+                self._dark.add(name)
+            else:
                 asked.append(name)
                 calls.append(self._question(name, channel))
         answers = self._talk.attempt(calls, by, once=True)
         for name, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Exception):
+                self._dark.add(name)
                 continue
             if listen:
                 self._waiting.add(name)
@@ -337,7 +350,11 @@ class ClusterFetcher:
                 logger.info("All masters of %s answer again", self._talk.where)
                 self._troubled = False
             return
-        self._retry_at = monotonic() + _RETRY
+        generation = self._talk.slots.generation
+        again = self._troubled and generation == self._generation
+        self._retry = min(self._retry * 2, _LONGEST_RETRY) if again else _RETRY
+        self._generation = generation
+        self._retry_at = monotonic() + self._retry
         for failure in failures:
             if isinstance(failure, TROUBLE):
                 continue
@@ -355,13 +372,21 @@ class ClusterFetcher:
             )
         if len(failures) < len(answers):
             self._silent_since = None
+            with contextlib.suppress(*TROUBLE):
+                # Those who answered know of one that has taken over.
+                self._refresh(monotonic() + LATE)
             return
         now = monotonic()
         if self._silent_since is None:
             self._silent_since = now
-        if now < by or now > self._silent_since + PATIENCE:
-            # Where nobody answers there is nothing to wait for.
-            self._refresh(by)
+        patient = now < self._silent_since + PATIENCE
+        if now < by or not patient:
+            try:
+                # Where nobody answers there is nothing to wait for.
+                self._refresh(by)
+            except TimeoutError:
+                if not patient:
+                    raise
 
     # -- waiting -------------------------------------------------------------------------------
 
