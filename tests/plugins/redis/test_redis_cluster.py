@@ -294,6 +294,44 @@ def test_r27_slots_move_under_load(cluster: RedisCluster) -> None:
     record("redis cluster, slots move under load (R-27)", took, moves=moves, **counts)
 
 
+def test_r27_a_backlog_moves_while_it_grows(cluster: RedisCluster) -> None:
+    """Nothing of it is lost, doubled or out of order, and what is held stays held."""
+    ((name,), *_) = names_by_shard(cluster)
+    count, growing = 200, threading.Event()
+
+    def publish() -> None:
+        with Connection(cluster.url) as connection:
+            producer = connection.Producer()
+            for number in range(count):
+                producer.publish(number, routing_key=name, timeout=RESUMED)
+                if number == 60:
+                    growing.set()
+
+    thread = threading.Thread(target=publish, daemon=True)
+    thread.start()
+    assert growing.wait(20)
+    with Connection(cluster.url) as connection:
+        queue = Queue(name)(connection.channel())
+        held = [queue.get() for _ in range(5)]
+        slot = slot_of(name)
+        while thread.is_alive():
+            source = cluster.master_of(slot)
+            others = [cluster.master_of(at) for at in (0, 6000, 12000)]
+            cluster.move_slot(slot, next(node for node in others if node is not source), batch=1)
+            time.sleep(0.1)
+        thread.join()
+        for message in held:
+            message.ack()
+        got = [message.payload for message in held]
+        while len(got) < count:
+            message = queue.get()
+            assert message is not None
+            message.ack()
+            got.append(message.payload)
+        assert got == list(range(count))
+        assert queue.get() is None
+
+
 def test_a_message_wakes_one_consumer(cluster: RedisCluster) -> None:
     """The others go on waiting, and nobody asks the server all the time."""
     ((name,), *_) = names_by_shard(cluster)

@@ -110,7 +110,7 @@ return {
 # Returns: time, the time until which they are put off, names.
 _TURN = """
 local now = clock()
-local again = stamp(now + math.max(tonumber(ARGV[2]), call('ZCARD', KEYS[1]) / 50))
+local again = stamp(now + math.max(tonumber(ARGV[2]), call('ZCARD', KEYS[1]) / 25))
 local names = call('ZRANGEBYSCORE', KEYS[1], '-inf', stamp(now), 'LIMIT', 0, ARGV[1])
 for _, name in ipairs(names) do call('ZADD', KEYS[1], again, name) end
 return {stamp(now), again, unpack(names)}

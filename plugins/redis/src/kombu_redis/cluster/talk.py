@@ -298,9 +298,10 @@ class ClusterTalk(Commands):
         yield from asked
 
     def _packed(self, call: Call, full: bool) -> bytes:
-        call = call._replace(script=adapted(call.script))
-        command = call.in_full() if full else call.packed()
-        if self._replicas and call.script is _PUT:
+        script = adapted(call.script)
+        how = ("EVAL", script.text) if full else ("EVALSHA", script.sha)
+        command = pack(*how, len(call.keys), *call.keys, *call.args)
+        if self._replicas and call.script is SCRIPTS.put:
             command += self._wait
         return command
 
@@ -320,11 +321,10 @@ class ClusterTalk(Commands):
         """Ask the node that is about to have the slot."""
         node = self.slots.reached(answer.host, answer.port, by)
         talk = self.talk(node)
-        command = call._replace(script=adapted(call.script)).in_full()
         try:
-            talk.send([pack("ASKING"), command], deadline)
+            talk.send([pack("ASKING"), self._packed(call, True)], deadline)
             talk.receive(deadline)
-            return talk.receive(deadline)
+            return self._received(talk, call, deadline)
         except TROUBLE:
             # Whoever asks again is told where the slot is then.
             return answer
@@ -426,9 +426,6 @@ class ClusterTalk(Commands):
 
     def _is_shunned(self, node: Node) -> bool:
         return node in self._shunned and self._shunned[node][0] > monotonic()
-
-
-_PUT = adapted(SCRIPTS.put)
 
 
 def _nothing(answer: Any) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Wants
 
     from .backend import ClusterBackend
+    from .slots import Node
     from .talk import ClusterTalk
 
 __all__ = ("ClusterFetcher",)
@@ -40,15 +41,15 @@ logger = get_logger(__name__)
 #: After how long queues that were empty are asked again though nobody rang (seconds): for each of
 #: them this much, and at least and at most that much.
 _PAUSE_EACH, _PAUSE, _LONGEST_PAUSE = 0.01, 1.0, 5.0
-#: How often they are asked by who has no time to wait: for each this much, and at least.
-_GLANCE_EACH, _GLANCE = 0.0005, 0.02
+#: How often they are asked by who has no time to wait (seconds).
+_GLANCE = 0.02
 #: After how long a master that could not be asked is asked again (seconds), first and at most.
 _RETRY, _LONGEST_RETRY = 0.25, 2.0
 #: How long a question may take that others wait for (seconds).
 _ASKING = 1.0
 #: How long reading the map may take at least (seconds).
 _LEAST = 0.1
-#: Up to how many queues are waited for anew by each fetch.
+#: Up to how many queues are waited for anew by each fetch, and asked by who does not wait.
 _FEW = 100
 
 
@@ -87,6 +88,7 @@ class ClusterFetcher:
         self._rung: set[str] = set()
         #: When something is due, by queue, in seconds of `time.monotonic`.
         self._due: dict[str, float] = {}
+        self._many = False
         self._turn = 0
         self._glance_at = 0.0
         self._waiting_until = 0.0
@@ -129,29 +131,32 @@ class ClusterFetcher:
         while not self._interrupted:
             now = monotonic()
             if now >= deadline:
-                return self._leave([], stay=len(self._waiting) > _FEW)
+                return self._leave([])
             if not roomy:
+                self._stop_waiting()
                 if readable(deadline - now, self._wake.fileno()):
                     self._wake.silence()
                 continue
-            if not self._hot_of(roomy):
+            if not self._hot_of(limits):
                 self._look(roomy, now)
-            if not self._hot_of(roomy):
-                self._sleep(roomy, deadline)
+            if not self._hot_of(limits):
+                self._sleep(roomy, limits, deadline)
             got = self._take(wants, roomy, limits, limit, max(deadline, monotonic() + LATE))
             if got or self._expired:
                 return self._leave(got)
         self._interrupted = False
         self._wake.silence()
-        return self._leave([])
+        self._stop_waiting()
+        return []
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 
     def _prepare(self, wants: Wants) -> None:
-        self._leave([])
+        self._stop_waiting()
         self._wants = wants
+        self._many = len(wants) > _FEW
         queue = self._backend.keys.queue
         self._ends = {name: end_of_entry(name) for name in wants}
         self._bells = {queue(name)[1].encode(): name for name in wants}
@@ -160,8 +165,8 @@ class ClusterFetcher:
         self._rung.clear()
         self._glance_at = 0.0
 
-    def _hot_of(self, roomy: list[str]) -> list[str]:
-        return [name for name in self._hot if name in roomy] if self._hot else []
+    def _hot_of(self, limits: dict[str, int]) -> list[str]:
+        return [name for name in self._hot if limits.get(name, 0) > 0] if self._hot else []
 
     def _once(
         self, wants: Wants, roomy: list[str], limits: dict[str, int], limit: int, by: float
@@ -171,7 +176,7 @@ class ClusterFetcher:
             self._hot[roomy[0]] = None
         else:
             self._ask(roomy, by, listen=False)
-        while self._hot_of(roomy):
+        while self._hot_of(limits):
             got = self._take(wants, roomy, limits, limit, by)
             if got or self._expired:
                 return got
@@ -183,7 +188,9 @@ class ClusterFetcher:
         self, wants: Wants, roomy: list[str], limits: dict[str, int], limit: int, by: float
     ) -> list[Delivery]:
         """Take from the queues that may have something, each its share."""
-        hot = self._hot_of(roomy)
+        if self._many and self._waiting:
+            self._hear(0.0, limits)
+        hot = self._hot_of(limits)
         if not hot:
             return []
         self._turn += 1
@@ -209,8 +216,8 @@ class ClusterFetcher:
                 int(wants[name].take),
             )
             calls.append(Call(OWN.take, keys.group(name), args))
-        glanced = self._glances(roomy)
-        calls += [self._question(name, "") for name in glanced]
+        glanced = self._glances(roomy, by)
+        calls += [self._question(*question) for question in glanced]
         answers = self._talk.attempt(calls, by, once=True)
         deliveries: list[Delivery] = []
         for name, tag, amount, answer in zip(chosen, tags, amounts, answers, strict=False):
@@ -223,21 +230,24 @@ class ClusterFetcher:
             if len(answer) - 3 < amount:
                 self._hot.pop(name, None)
             deliveries += taken
-        for name, answer in zip(glanced, answers[len(chosen) :], strict=True):
+        for (name, channel), answer in zip(glanced, answers[len(chosen) :], strict=True):
             if not isinstance(answer, Exception):
-                self._told(name, answer)
+                self._told(name, answer, bool(channel))
         self._judge(answers, by)
         return deliveries
 
-    def _glances(self, roomy: list[str]) -> list[str]:
-        """The queues that were empty, if it is time to ask them."""
+    def _glances(self, roomy: list[str], by: float) -> list[tuple[str, str]]:
+        """The queues that were empty, if it is time to ask them, and what to be told on."""
         if len(roomy) < 2:
             return []
         now = monotonic()
         if now < self._glance_at:
             return []
-        self._glance_at = now + max(_GLANCE, len(roomy) * _GLANCE_EACH)
-        return [name for name in roomy if name not in self._hot]
+        self._glance_at = now + _GLANCE
+        if not self._many:
+            return [(name, "") for name in roomy if name not in self._hot]
+        missing = self._missing(roomy, now)
+        return self._channels([name for name in missing if name not in self._hot], by)[0]
 
     def _taken(
         self, queue: str, tags: str, answer: list[Any], limits: dict[str, int]
@@ -281,15 +291,24 @@ class ClusterFetcher:
         keys = self._backend.keys
         return Call(OWN.wait, keys.group(name)[3:], (name, len(keys.steps), channel))
 
-    def _told(self, name: str, answer: list[Any]) -> None:
+    def _told(self, name: str, answer: list[Any], listens: bool) -> None:
         ready, now, due = answer
         self._note_due(name, due, float(now))
         if ready:
             self._hot[name] = None
             self._waiting.discard(name)
+        elif listens:
+            self._waiting.add(name)
 
     def _look(self, roomy: list[str], now: float) -> None:
         """Ask the queues of which nobody would tell."""
+        missing = self._missing(roomy, now)
+        if missing:
+            # One master that is silent must not hold up what comes from the others.
+            self._ask(missing, now + (LATE if self._troubled else _ASKING), listen=True)
+
+    def _missing(self, roomy: list[str], now: float) -> list[str]:
+        """The queues of which nobody would tell, but for those that can't be asked just now."""
         if now >= self._waiting_until:
             self._waiting.clear()
             pause = max(_PAUSE, len(roomy) * _PAUSE_EACH)
@@ -298,44 +317,46 @@ class ClusterFetcher:
             self._retry_at = None
             self._dark.clear()
         known = self._waiting | self._dark if self._dark else self._waiting
-        missing = [name for name in roomy if name not in known]
-        if missing:
-            # One master that is silent must not hold up what comes from the others.
-            self._ask(missing, now + (LATE if self._troubled else _ASKING), listen=True)
+        return [name for name in roomy if name not in known]
 
     def _ask(self, queues: list[str], by: float, *, listen: bool) -> None:
         """Ask whether there are messages, and have it told when there are."""
+        if listen:
+            questions, failed = self._channels(queues, by)
+        else:
+            questions, failed = [(name, "") for name in queues], []
+        calls = [self._question(*question) for question in questions]
+        answers = self._talk.attempt(calls, by, once=True)
+        for (name, channel), answer in zip(questions, answers, strict=True):
+            if isinstance(answer, Exception):
+                self._dark.add(name)
+            else:
+                self._told(name, answer, bool(channel))
+        self._judge([*answers, *failed], by)
+
+    def _channels(
+        self, queues: list[str], by: float
+    ) -> tuple[list[tuple[str, str]], list[Exception]]:
+        """The channels on which queues are told of, and why it can't be listened to some."""
         slots = self._talk.slots
-        calls: list[Call] = []
-        asked: list[str] = []
-        failed: list[Any] = []
-        channels: dict[Any, str | None] = {}
+        channels: dict[Node | None, str | None] = {None: None}
+        failed: list[Exception] = []
+        found = []
         for name in queues:
-            channel: str | None = ""
-            if listen:
-                node = slots.node(slot_of(self._backend.keys.queue(name)[0]))
-                if node not in channels:
-                    channels[node] = None
-                    try:
-                        if node is not None:
-                            channels[node] = self._listening.channel(node, by)
-                    except TROUBLE as exc:
-                        failed.append(exc)
-                channel = channels[node]
+            node = slots.node(slot_of(self._backend.keys.queue(name)[0]))
+            if node not in channels:
+                channels[node] = None
+                try:
+                    if node is not None:
+                        channels[node] = self._listening.channel(node, by)
+                except TROUBLE as exc:
+                    failed.append(exc)
+            channel = channels[node]
             if channel is None:
                 self._dark.add(name)
             else:
-                asked.append(name)
-                calls.append(self._question(name, channel))
-        answers = self._talk.attempt(calls, by, once=True)
-        for name, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, Exception):
-                self._dark.add(name)
-                continue
-            if listen:
-                self._waiting.add(name)
-            self._told(name, answer)
-        self._judge([*answers, *failed], by)
+                found.append((name, channel))
+        return found, failed
 
     def _refresh(self, by: float) -> None:
         """Read the map anew; raises where there is nobody to ask."""
@@ -390,16 +411,25 @@ class ClusterFetcher:
 
     # -- waiting -------------------------------------------------------------------------------
 
-    def _sleep(self, roomy: list[str], deadline: float) -> None:
+    def _sleep(self, roomy: list[str], limits: dict[str, int], deadline: float) -> None:
         """Wait until a master rings, or there is something else to do."""
         dues = [self._due[name] for name in roomy if name in self._due] if self._due else []
         until = min([deadline, self._waiting_until, *dues])
         if self._retry_at is not None:
             until = min(until, self._retry_at)
+        self._hear(max(until - monotonic(), 0), limits)
+        now = monotonic()
+        over = [name for name in roomy if self._due.get(name, now + 1) <= now]
+        for name in over:
+            del self._due[name]
+            self._waiting.discard(name)
+
+    def _hear(self, seconds: float, limits: dict[str, int]) -> None:
+        """Listen for so long at most."""
         heard = self._listening.heard()
         if not heard:
             numbers = self._listening.descriptors()
-            ready = readable(max(until - monotonic(), 0), self._wake.fileno(), *numbers)
+            ready = readable(seconds, self._wake.fileno(), *numbers)
             if self._wake.fileno() in ready:
                 self._wake.silence()
             for number in ready & numbers.keys():
@@ -407,18 +437,10 @@ class ClusterFetcher:
                     # What it would have told of is not known any more.
                     self._waiting.clear()
             heard = self._listening.heard()
-        now = monotonic()
-        over = [name for name in roomy if self._due.get(name, now + 1) <= now]
-        for name in over:
-            del self._due[name]
-            self._waiting.discard(name)
-        self._rings(heard, roomy)
-
-    def _rings(self, heard: list[bytes], roomy: list[str]) -> None:
         hand_on = []
         for bell in heard:
             name = self._bells.get(bell)
-            if name is not None and name in roomy:
+            if name is not None and limits.get(name, 0) > 0:
                 self._waiting.discard(name)
                 self._rung.add(name)
                 self._hot[name] = None
@@ -434,13 +456,17 @@ class ClusterFetcher:
         calls = [Call(OWN.hand_on, keys.queue(name), (len(keys.steps),)) for name in names]
         self._talk.tell_scripts(calls, [_nothing] * len(calls))
 
-    def _leave(self, got: list[Delivery], stay: bool = False) -> list[Delivery]:
-        """Wait no more, so that others are told instead."""
-        if self._waiting and not stay:
+    def _leave(self, got: list[Delivery]) -> list[Delivery]:
+        """Have others told while this one works; not where it takes longer than it is worth."""
+        if not self._many:
+            self._stop_waiting()
+        return got
+
+    def _stop_waiting(self) -> None:
+        if self._waiting:
             self._waiting.clear()
             self._listening.leave()
             self._waiting_until = 0.0
-        return got
 
     # -- the end -------------------------------------------------------------------------------
 
