@@ -12,10 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.log import get_logger
-from kombu.transport.backend import Delivery, Release
 from kombu_redis import errors
 from kombu_redis.commands import Call
-from kombu_redis.fetching import LATE, end_of_entry, message_or_raw
+from kombu_redis.fetching import LATE
 from kombu_redis.talk import PATIENCE
 from kombu_redis.waiting import readable
 from kombu_redis.wake import Wake
@@ -23,12 +22,13 @@ from kombu_redis.wake import Wake
 from .keys import slot_of
 from .listening import Listening
 from .scripts import OWN
+from .taking import Portion, Taking
 from .talk import TROUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kombu.transport.backend import Wants
+    from kombu.transport.backend import Delivery, Release, Wants
 
     from .backend import ClusterBackend
     from .slots import Node
@@ -72,10 +72,10 @@ class ClusterFetcher:
         self._talk = talk
         self._settle = settle
         self._listening = Listening(backend)
+        self._taking = Taking(backend)
         self._wake = Wake()
         self._interrupted = False
         self._wants: Wants | None = None
-        self._ends: dict[str, str] = {}
         #: The queues by the key that is rung with.
         self._bells: dict[bytes, str] = {}
         #: Queues that may have something, ...
@@ -158,7 +158,6 @@ class ClusterFetcher:
         self._wants = wants
         self._many = len(wants) > _FEW
         queue = self._backend.keys.queue
-        self._ends = {name: end_of_entry(name) for name in wants}
         self._bells = {queue(name)[1].encode(): name for name in wants}
         self._hot = dict.fromkeys(wants) if len(wants) == 1 else {}
         self._due = {}
@@ -197,38 +196,31 @@ class ClusterFetcher:
         first = self._turn % len(hot)
         chosen = [*hot[first:], *hot[:first]][:limit]
         share, more = divmod(limit, len(chosen))
-        keys = self._backend.keys
-        lists = len(keys.steps)
-        calls, tags, amounts = [], [], []
-        for n, name in enumerate(chosen):
-            amount = min(limits[name], share + (n < more))
-            tag = self._backend.next_tags()
-            tags.append(tag)
-            amounts.append(amount)
-            args = (
-                name,
-                amount,
-                tag,
-                self._backend.claim_seconds,
-                int(name in self._rung),
-                lists,
-                self._ends[name],
-                int(wants[name].take),
-            )
-            calls.append(Call(OWN.take, keys.group(name), args))
+        next_tags = self._backend.next_tags
+        portions = [
+            Portion(name, min(limits[name], share + (n < more)), next_tags(), wants[name].take)
+            for n, name in enumerate(chosen)
+        ]
+        calls = [self._taking.call(portion, portion.queue in self._rung) for portion in portions]
         glanced = self._glances(roomy, by)
         calls += [self._question(*question) for question in glanced]
         answers = self._talk.attempt(calls, by, once=True)
         deliveries: list[Delivery] = []
-        for name, tag, amount, answer in zip(chosen, tags, amounts, answers, strict=False):
+        for portion, answer in zip(portions, answers, strict=False):
+            name = portion.queue
             self._rung.discard(name)
             if isinstance(answer, Exception):
                 self._hot.pop(name, None)
                 self._dark.add(name)
                 continue
-            taken = self._taken(name, tag, answer, limits)
-            if len(answer) - 3 < amount:
+            count = len(answer) - 3
+            limits[name] -= count
+            if count < portion.amount:
                 self._hot.pop(name, None)
+            self._note_due(name, answer[1], float(answer[0]))
+            taken = self._taking.deliveries(portion, answer)
+            if len(taken) < count:
+                self._expired = True
             deliveries += taken
         for (name, channel), answer in zip(glanced, answers[len(chosen) :], strict=True):
             if not isinstance(answer, Exception):
@@ -248,36 +240,6 @@ class ClusterFetcher:
             return [(name, "") for name in roomy if name not in self._hot]
         missing = self._missing(roomy, now)
         return self._channels([name for name in missing if name not in self._hot], by)[0]
-
-    def _taken(
-        self, queue: str, tags: str, answer: list[Any], limits: dict[str, int]
-    ) -> list[Delivery]:
-        """The deliveries in the answer of the script."""
-        backend = self._backend
-        now = float(answer[0])
-        backend.set_clock(now)
-        self._note_due(queue, answer[1], now)
-        taken = bool(answer[2])
-        held_until = None
-        if backend.lease is not None and not taken:
-            held_until = now + backend.claim_seconds
-        deliveries = []
-        limits[queue] -= len(answer) - 3
-        for n, raw in enumerate(answer[3:], 1):
-            envelope = message_or_raw(raw)
-            tag = f"{tags}{n:06x}"
-            delivery = Delivery(queue, tag, envelope, envelope.count, taken, held_until)
-            if not taken:
-                backend.claimed[tag] = delivery
-            if envelope.expires_at is not None and envelope.expires_at <= now:
-                if not taken:
-                    delivery.dead = "expired"
-                    backend.expired.append(delivery)
-                backend.schedule.hurry()
-                self._expired = True
-                continue
-            deliveries.append(delivery)
-        return deliveries
 
     def _note_due(self, queue: str, due: bytes, now: float) -> None:
         if due:
