@@ -19,7 +19,10 @@ from kombu.exceptions import OperationalError
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import wait_until
 from kombu.testing.servers import Redis, RedisCluster
+from kombu.transport.backend import Envelope, Role, Want, Wants
 from kombu_redis.cluster.keys import ClusterKeys, slot_of
+from kombu_redis.cluster.options import ClusterOptions
+from kombu_redis.cluster.transport import backend_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -411,6 +414,30 @@ def test_what_a_dead_consumer_held_comes_back_without_a_consumer(cluster: RedisC
                 return node.ask("LLEN", ready) == "1"
 
             wait_until(looked, "it is back", 10)
+
+
+def test_what_a_slow_master_answers_late_is_delivered_then(cluster: RedisCluster) -> None:
+    """And not when its claim ends."""
+    ((name,), *_) = names_by_shard(cluster)
+    node = cluster.master_of(slot_of(name))
+    with Connection(cluster.url) as client:
+        backend = backend_of(client, ClusterOptions())
+        session = backend.open(Role.COMMAND, time.monotonic() + 5)
+        for body in (b"1", b"2"):
+            envelope = Envelope(body, "text/plain", "utf-8", {}, {}, "", name)
+            session.put([(name, envelope)], time.monotonic() + 5)
+        (first,) = session.fetch(Wants({name: Want(1)}), 1, time.monotonic() + 5)
+        node.pause()
+        try:
+            with contextlib.suppress(TimeoutError):
+                assert session.fetch(Wants({name: Want(10)}), 10, time.monotonic() + 0.1) == []
+        finally:
+            node.resume()
+        (second,) = session.fetch(Wants({name: Want(10)}), 10, time.monotonic() + 5)
+        assert [first.envelope.body, second.envelope.body] == [b"1", b"2"]
+        assert session.settle([first, second], (), time.monotonic() + 5) == []
+        session.close(time.monotonic() + 5)
+        backend.close(time.monotonic() + 5)
 
 
 def test_a_deleted_queue_leaves_the_register(cluster: RedisCluster) -> None:

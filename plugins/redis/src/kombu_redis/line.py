@@ -50,6 +50,10 @@ class Line:
         except (driver.ResponseError, driver.BusyLoadingError, driver.ReadOnlyError) as exc:
             return exc
 
+    def can_read(self, timeout: float) -> bool:
+        """Whether there is something to read, within a time."""
+        return bool(self._connection.can_read(timeout))
+
     def all(self, timeout: float) -> list[Any]:
         """What can be read now, at least one answer; for lines that are told without asking."""
         answers = [self.read(timeout)]

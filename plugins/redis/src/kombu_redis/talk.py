@@ -265,6 +265,30 @@ class Talk(Commands):
             self.collect(deadline)
         self._write(b"".join(commands), deadline)
 
+    def expect(self, told: Sequence[Callable[[Any], None]]) -> None:
+        """Have the answers to what was sent handed over when they are read: none was received."""
+        self._outstanding.extend(told)
+
+    def gather(self, deadline: float) -> bool:
+        """Read the answers that are outstanding as they come; whether that were all.
+
+        Other than with `collect`, the line stays as it is where they take longer.
+        """
+        while self._outstanding:
+            now = monotonic()
+            try:
+                here = self._opened().can_read(max(deadline - now, 0.0))
+            except BROKEN as exc:
+                raise self._broken(exc) from exc
+            if not here:
+                since = self._silent_since = self._silent_since or self._asked_at
+                if now - since >= self._patience:
+                    raise self._broken(driver.TimeoutError("it did not answer"))
+                return False
+            answer = self._read(now + self._patience)
+            self._outstanding.popleft()(answer)
+        return True
+
     def receive(self, deadline: float) -> Any:
         """The next answer; see `send`."""
         return self._read(deadline)

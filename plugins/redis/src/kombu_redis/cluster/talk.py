@@ -79,6 +79,10 @@ class ClusterTalk(Commands):
         #: What nobody waits for, and is to be sent again: by when, and who is told.
         self._again: list[tuple[Call, Callable[[Any], None], float]] = []
         self._again_at = 0.0
+        #: Who is told answers that came when nobody waited for them any more, and by which nodes
+        #: some are outstanding.
+        self.on_late: Callable[[Call, Any], None] = _ignored
+        self._behind: set[Node] = set()
         self._replicas, within = replicas
         self._wait = pack("WAIT", self._replicas, int(within * 1000))
 
@@ -167,7 +171,7 @@ class ClusterTalk(Commands):
         while True:
             rounds += 1
             generation = self.slots.generation
-            redirected, stuck, stale = self._round(calls, left, full, answers, deadline)
+            redirected, stuck, stale = self._round(calls, left, full, answers, deadline, once)
             if not redirected and not stuck:
                 return answers
             if stale and monotonic() < deadline:
@@ -202,6 +206,7 @@ class ClusterTalk(Commands):
         full: set[int],
         answers: list[Any],
         deadline: float,
+        once: bool,
     ) -> tuple[list[int], list[int], bool]:
         """Ask each once.
 
@@ -229,6 +234,8 @@ class ClusterTalk(Commands):
             try:
                 if n and monotonic() >= deadline:
                     raise TimeoutError(f"there was no time left to ask {node}")
+                if talk.outstanding and not talk.gather(deadline):
+                    raise TimeoutError(f"{node} has not yet answered what it was asked before")
                 talk.send([self._packed(calls[at], at in full) for at in places], deadline)
             except TROUBLE as exc:
                 stale = True
@@ -240,6 +247,15 @@ class ClusterTalk(Commands):
             else:
                 asked.append((node, talk, places))
         for node, talk, places in self._as_they_answer(asked, deadline):
+            if once and monotonic() >= deadline and not readable(0, talk.fileno()):
+                # What comes later is heard later; the line is fine until it is silent for long.
+                stale = True
+                self._shun(node)
+                talk.expect([told for at in places for told in self._told_late(calls[at])])
+                self._behind.add(node)
+                for at in places:
+                    answers[at] = TimeoutError(f"{node} did not answer in time")
+                continue
             for n, at in enumerate(places):
                 try:
                     answer = self._received(talk, calls[at], deadline)
@@ -296,6 +312,34 @@ class ClusterTalk(Commands):
             if any(node not in self.slots.masters for node, _, _ in asked):
                 break
         yield from asked
+
+    def _told_late(self, call: Call) -> list[Callable[[Any], None]]:
+        """Who is told the answers to a call that nobody waits for any more."""
+        waits = self._replicas and call.script is SCRIPTS.put
+        return [partial(self.on_late, call), *([_nothing] if waits else [])]
+
+    def late(self) -> list[int]:
+        """The descriptors on which answers are late."""
+        found = []
+        for node in list(self._behind):
+            talk = self._talks.get(node)
+            if talk is None or not talk.outstanding:
+                self._behind.discard(node)
+            else:
+                found.append(talk.fileno())
+        return found
+
+    def catch_up(self) -> None:
+        """Read the answers that were late, as far as they are there."""
+        now = monotonic()
+        for node in list(self._behind):
+            talk = self._talks.get(node)
+            try:
+                if talk is None or talk.gather(now):
+                    self._behind.discard(node)
+            except TROUBLE:
+                self._behind.discard(node)
+                self._shun(node)
 
     def _packed(self, call: Call, full: bool) -> bytes:
         script = adapted(call.script)
@@ -429,6 +473,10 @@ class ClusterTalk(Commands):
 
 
 def _nothing(answer: Any) -> None:
+    pass
+
+
+def _ignored(call: Call, answer: Any) -> None:
     pass
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.log import get_logger
+from kombu.transport.backend import Release
 from kombu_redis import errors
 from kombu_redis.commands import Call
 from kombu_redis.fetching import LATE
@@ -28,7 +29,7 @@ from .talk import TROUBLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kombu.transport.backend import Delivery, Release, Wants
+    from kombu.transport.backend import Delivery, Wants
 
     from .backend import ClusterBackend
     from .slots import Node
@@ -73,6 +74,9 @@ class ClusterFetcher:
         self._settle = settle
         self._listening = Listening(backend)
         self._taking = Taking(backend)
+        #: What earlier fetches asked for and did not wait for any longer.
+        self._late: list[Delivery] = []
+        talk.on_late = self._landed
         self._wake = Wake()
         self._interrupted = False
         self._wants: Wants | None = None
@@ -118,7 +122,9 @@ class ClusterFetcher:
         by = max(deadline, monotonic() + LATE)
         self._expired = False
         self._failure = None
-        got: list[Delivery] = []
+        got = self._came_late(wants, limit)
+        if got:
+            return self._leave(got)
         if roomy:
             if not wait or deadline <= monotonic():
                 got = self._once(wants, roomy, limits, limit, by)
@@ -141,7 +147,10 @@ class ClusterFetcher:
                 self._look(roomy, now)
             if not self._hot_of(limits):
                 self._sleep(roomy, limits, deadline)
-            got = self._take(wants, roomy, limits, limit, max(deadline, monotonic() + LATE))
+            got = self._came_late(wants, limit)
+            if not got:
+                by = max(deadline, monotonic() + LATE)
+                got = self._take(wants, roomy, limits, limit, by)
             if got or self._expired:
                 return self._leave(got)
         self._interrupted = False
@@ -180,6 +189,35 @@ class ClusterFetcher:
             if got or self._expired:
                 return got
         return []
+
+    # -- what came late ------------------------------------------------------------------------
+
+    def _landed(self, call: Call, answer: Any) -> None:
+        """An answer that nobody waits for any more: what it brought is for the next fetch."""
+        if call.script is OWN.take and not isinstance(answer, Exception):
+            queue, amount, tags, *_, take = call.args
+            self._late += self._taking.deliveries(Portion(queue, amount, tags, bool(take)), answer)
+
+    def _came_late(self, wants: Wants, limit: int) -> list[Delivery]:
+        """What earlier fetches brought late: wanted still, or on its way back."""
+        self._talk.catch_up()
+        if not self._late:
+            return []
+        late, self._late = self._late, []
+        room = {name: want.limit for name, want in wants.items()}
+        got: list[Delivery] = []
+        back: list[Release] = []
+        for delivery in late:
+            if not delivery.taken and delivery.token not in self._backend.claimed:
+                continue
+            if delivery.taken or (len(got) < limit and room.get(delivery.queue, 0) > 0):
+                room[delivery.queue] = room.get(delivery.queue, 0) - 1
+                got.append(delivery)
+            else:
+                back.append(Release(delivery, count=False))
+        if back:
+            self._settle((), back, None)
+        return got
 
     # -- taking --------------------------------------------------------------------------------
 
@@ -391,7 +429,7 @@ class ClusterFetcher:
         heard = self._listening.heard()
         if not heard:
             numbers = self._listening.descriptors()
-            ready = readable(seconds, self._wake.fileno(), *numbers)
+            ready = readable(seconds, self._wake.fileno(), *self._talk.late(), *numbers)
             if self._wake.fileno() in ready:
                 self._wake.silence()
             for number in ready & numbers.keys():
@@ -440,12 +478,18 @@ class ClusterFetcher:
         heard = self._listening.heard()
         if heard:
             self._hand_on(heard)
+        self._talk.catch_up()
+        back = [Release(d, count=False) for d in self._late if not d.taken]
+        self._late = []
+        if back:
+            self._settle((), back, None)
         self._listening.close()
         self._wake.close()
 
     def forked(self) -> None:
         """Close the descriptors."""
         self._listening.forked()
+        self._late.clear()
         self._wake.close()
         self._waiting.clear()
         self._waiting_until = 0.0
