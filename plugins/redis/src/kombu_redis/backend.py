@@ -7,7 +7,7 @@ import os
 import weakref
 from dataclasses import replace
 from time import monotonic, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import KombuError
@@ -113,6 +113,8 @@ class RedisBackend:
         db: The number of the database, for the names of fanout channels.
     """
 
+    keys_class: ClassVar[type[Keys]] = Keys
+
     def __init__(
         self,
         address: Callable[[float], Address],
@@ -124,7 +126,7 @@ class RedisBackend:
         self.capabilities = capabilities_for(options)
         #: Seconds that a claim holds, `None` where nobody renews it.
         self.lease = options.lease
-        self.keys = Keys(
+        self.keys = self.keys_class(
             options.global_keyprefix,
             options.priority_steps,
             options.sep,
@@ -180,9 +182,13 @@ class RedisBackend:
 
     def further_session(self) -> RedisSession:
         """A session that is not open yet; it opens its line when it is used."""
-        session = RedisSession(self)
+        session = self.new_session()
         self._sessions.add(session)
         return session
+
+    def new_session(self) -> RedisSession:
+        """What asks the store; it is not told of a fork."""
+        return RedisSession(self)
 
     def set_clock(self, server_time: float) -> None:
         """Note the server's time, epoch seconds."""
@@ -210,7 +216,7 @@ class RedisBackend:
         deliveries = list(self.claimed.values())
         if not deliveries:
             return
-        session = RedisSession(self)
+        session = self.new_session()
         try:
             session.settle((), [Release(delivery) for delivery in deliveries], deadline)
             session.close(deadline)

@@ -57,6 +57,14 @@ def refused(where: str, exc: Exception) -> Exception:
         text = f"NOPERM {text}"
     elif isinstance(exc, driver.OutOfMemoryError):
         text = f"OOM {text}"
+    elif isinstance(exc, (driver.ClusterDownError, driver.TryAgainError)):
+        text = f"CLUSTERDOWN {text}"
+    elif isinstance(exc, (driver.AskError, driver.ClusterCrossSlotError)):
+        return BrokerConnectionError(
+            f"Redis at {where} is a node of a cluster ({exc}): write rediscluster:// instead of "
+            "redis://, or redisclusters:// instead of rediss://",
+            reply_code=530,
+        )
     # An error inside of a script comes with the script's words before or behind it.
     words = text.replace("-", " ").split()
     if any(word in words for word in _ELSEWHERE):

@@ -97,6 +97,14 @@ class Keys:
         at = max(bisect_right(self.steps, priority), 1)
         return len(self.steps) + 1 - at if self.highest_first else at
 
+    def claims_of(self, queue: str) -> tuple[str, str, str]:
+        """Where the claims on a queue's messages are: `unacked`, `index` and `claims`."""
+        return self.unacked, self.index, self.claims
+
+    def expiring_of(self, queue: str) -> str:
+        """Where it is written when a queue expires that nobody uses."""
+        return self.expiring
+
     def bound(self, queue: str) -> str:
         """The exchanges that a queue was bound to."""
         return f"{self.prefix}_kombu6.bound.{queue}"
@@ -108,3 +116,7 @@ class Keys:
             f"{self.prefix}_kombu.binding_permanent.{exchange}",
             f"{self.prefix}_kombu6.binding.{exchange}",
         )
+
+    def exchange(self, name: str) -> tuple[str, ...]:
+        """What counts the changes of an exchange's bindings, and its `bindings`."""
+        return self.version, *self.bindings(name)

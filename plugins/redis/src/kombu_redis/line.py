@@ -69,17 +69,21 @@ class Line:
             raise answer
         return answer
 
+    def can_read(self, timeout: float) -> bool:
+        """Whether there is something to read, within a time."""
+        return self._reader.pending or self._more(timeout)
+
     def all(self, timeout: float) -> list[Any]:
         """What can be read now, at least one answer; for lines that are told without asking."""
         answers = [self.read(timeout)]
-        while self._reader.pending or self._more():
+        while self._reader.pending or self._more(0):
             answers.append(self.read(timeout))
         return answers
 
-    def _more(self) -> bool:
+    def _more(self, timeout: float) -> bool:
         # TLS may have decrypted what was not asked for.
         pending = getattr(self._socket, "pending", None)
-        return bool((pending is not None and pending()) or readable(0, self._socket.fileno()))
+        return bool((pending is not None and pending()) or readable(timeout, self._socket.fileno()))
 
     def fileno(self) -> int:
         """Its descriptor, -1 once it is closed."""

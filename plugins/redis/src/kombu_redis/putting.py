@@ -14,29 +14,30 @@ from kombu.exceptions import PublishRefused
 from kombu.transport.backend import Rejected
 
 from . import errors
+from .commands import Call, pack
 from .fanout import LISTENERS
 from .scripts import SCRIPTS
 from .specs import UNDECLARED, read_spec
-from .talk import Call, pack
 from .wire import beginning, ended
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kombu.transport.backend import Envelope
 
     from .backend import RedisBackend
     from .bindings import Bindings
+    from .commands import Commands
     from .talk import Talk
 
-__all__ = ("Putter",)
+__all__ = ("Part", "Putter")
 
 #: Messages in one script, and bytes of them: it holds up the server for about a millisecond.
 _SLICE = 250
 _SLICE_BYTES = 1 << 20
 
 
-class _Part:
+class Part:
     """What one script stores: messages of one exchange for one queue, in order."""
 
     __slots__ = ("_count", "_same", "args", "exchange", "places", "queue", "size")
@@ -71,38 +72,41 @@ class Putter:
 
     Args:
         backend: The connection.
-        talk: The session's line.
+        talk: Where scripts are run.
         bindings: Told what the answers tell of bindings.
+        line: Where there is one server, the line to it.
     """
 
-    def __init__(self, backend: RedisBackend, talk: Talk, bindings: Bindings) -> None:
+    def __init__(
+        self, backend: RedisBackend, talk: Commands, bindings: Bindings, line: Talk | None
+    ) -> None:
         self._backend = backend
         self._talk = talk
-        self._bindings = bindings
+        self._line = line
+        #: Told the version of the bindings, the exchange, and how many it has.
+        self._heard: Callable[[bytes, str, int], None] = bindings.heard
         #: The keys of the script, by queue and exchange.
         self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
-        #: Whether there is one server, to which a packed command can be sent; what commands that
-        #: store one message begin with, by queue, exchange and priority.
-        self._direct = bool(backend.keys.ready)
+        #: What commands that store one message begin with, by queue, exchange and priority.
         self._heads: dict[tuple[str, str, int], bytes] = {}
 
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         """See `kombu.transport.backend.Session.put`."""
-        if len(items) == 1 and items[0][1].not_before is None and self._direct:
+        line = self._line
+        if line is not None and len(items) == 1 and items[0][1].not_before is None:
             queue, envelope = items[0]
-            answer = self._one(queue, envelope, deadline)
+            answer = self._one(line, queue, envelope, deadline)
             if answer is not None:
                 return self._outcome(queue, envelope.exchange, (0,), answer)
         parts = self._parts(items, deadline)
         if not parts:
             return ()
-        calls = [Call(SCRIPTS.put, self._keys_of(part), part.args) for part in parts]
         rejected: list[Rejected] = []
-        for part, answer in zip(parts, self._talk.scripts(calls, deadline), strict=True):
+        for part, answer in zip(parts, self._run(parts, deadline), strict=True):
             if not isinstance(answer, Exception):
                 rejected += self._outcome(part.queue, part.exchange, part.places, answer)
                 continue
-            error = errors.refused(self._talk.where, answer)
+            error = self._error(answer)
             if len(items) == 1:
                 raise error
             rejected += [Rejected(place, error) for place in part.places]
@@ -110,23 +114,34 @@ class Putter:
             rejected.sort(key=lambda each: each.index)
         return rejected
 
+    def _run(self, parts: Sequence[Part], deadline: float) -> Sequence[Any]:
+        """Store; an answer may be an exception."""
+        return self._talk.scripts([self._call(part) for part in parts], deadline)
+
+    def _call(self, part: Part) -> Call:
+        return Call(SCRIPTS.put, self._keys_of(part), part.args)
+
+    def _error(self, answer: Exception) -> Exception:
+        """The error for whoever publishes."""
+        return errors.refused(self._talk.where, answer)
+
     def _outcome(
         self, queue: str, exchange: str, places: Sequence[int], answer: Any
     ) -> Sequence[Rejected]:
         """Note what an answer tells; which of the messages at `places` were refused."""
         if answer.__class__ is bytes:
             version, _, size = answer.partition(b":")
-            self._bindings.heard(version, exchange, int(size))
+            self._heard(version, exchange, int(size))
             return ()
         version, count, died, *refused = answer
-        self._bindings.heard(version, exchange, count)
+        self._heard(version, exchange, count)
         if died:
             self._backend.to_maintain.add(queue)
             self._backend.schedule.hurry()
         limits = self._limits_of(queue)
         return [Rejected(places[at], PublishRefused(queue, limits)) for at in refused]
 
-    def _one(self, queue: str, envelope: Envelope, deadline: float) -> Any:
+    def _one(self, line: Talk, queue: str, envelope: Envelope, deadline: float) -> Any:
         """Store one message on the short way; `None` where that will not do, and nothing is done.
 
         Raises:
@@ -138,7 +153,7 @@ class Putter:
                 return None
             head = self._head(queue, envelope.exchange, envelope.priority)
         raw = ended(beginning(envelope, self._backend.options.body_encoding), self._backend.tags())
-        answer = self._talk.one(b"%b%d\r\n%b\r\n" % (head, len(raw), raw), deadline)
+        answer = line.one(b"%b%d\r\n%b\r\n" % (head, len(raw), raw), deadline)
         if isinstance(answer, driver.NoScriptError):
             return None
         if isinstance(answer, Exception):
@@ -150,20 +165,20 @@ class Putter:
         if len(self._heads) >= _REMEMBERED:
             self._heads.clear()
         keys = self._backend.keys
-        part = _Part(queue, exchange, len(keys.steps))
+        part = Part(queue, exchange, len(keys.steps))
         part.add(0, keys.place(priority), "", b"")
         # An empty message has a length of one digit, and two ends of a line behind it.
         command = Call(SCRIPTS.put, self._keys_of(part), part.args).packed()
         head = self._heads[queue, exchange, priority] = command[: -len(b"0\r\n\r\n")]
         return head
 
-    def _parts(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> list[_Part]:
+    def _parts(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> list[Part]:
         """What is to be stored by queue; what is heard by listeners is sent to them."""
         backend = self._backend
         encoding, tags, keys = backend.options.body_encoding, backend.tags, backend.keys
         lists = len(keys.steps)
-        parts: list[_Part] = []
-        last: dict[str, _Part] = {}
+        parts: list[Part] = []
+        last: dict[str, Part] = {}
         heard: list[bytes] = []
         envelope: Envelope | None = None
         begun = b""
@@ -185,29 +200,27 @@ class Putter:
                 or part.size > _SLICE_BYTES
             ):
                 # A further one for a queue comes after the others, so the order is kept.
-                part = last[queue] = _Part(queue, exchange, lists)
+                part = last[queue] = Part(queue, exchange, lists)
                 parts.append(part)
             part.add(place, keys.place(each.priority), _due(each), raw)
-        if heard:
+        if heard and self._line is not None:
             # Heard by who listens just now, or by nobody.
-            self._talk.each(heard, deadline)
+            self._line.each(heard, deadline)
         return parts
 
-    def _keys_of(self, part: _Part) -> tuple[str, ...]:
+    def _keys_of(self, part: Part) -> tuple[str, ...]:
         known = part.queue, part.exchange
         keys = self._keys.get(known)
         if keys is None:
             if len(self._keys) >= _REMEMBERED:
                 self._keys.clear()
-            names = self._backend.keys
-            bindings = names.bindings(part.exchange)[0] if part.exchange else names.version
-            keys = self._keys[known] = (
-                names.version,
-                bindings,
-                *names.queue(part.queue),
-                *names.ready,
-            )
+            keys = self._keys[known] = self._new_keys(part)
         return keys
+
+    def _new_keys(self, part: Part) -> tuple[str, ...]:
+        names = self._backend.keys
+        bindings = names.bindings(part.exchange)[0] if part.exchange else names.version
+        return (names.version, bindings, *names.queue(part.queue), *names.ready)
 
     def _limits_of(self, queue: str) -> str:
         text = self._backend.specs.get(queue)

@@ -17,7 +17,7 @@ from hashlib import sha1
 
 from .index_scripts import ENLIST, GATHER, PRUNE, SURVEY
 
-__all__ = ("SCRIPTS", "Script")
+__all__ = ("PARTS", "RING", "SCRIPTS", "Script")
 
 
 class Script:
@@ -30,19 +30,26 @@ class Script:
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
-_COMMON = """
+#: Wakes one of those who wait for a queue; a cluster has another one.
+RING = """local function ring(bell)
+  if call('LLEN', bell) == 0 then
+    call('LPUSH', bell, '1')
+    call('PEXPIRE', bell, 60000)
+  end
+end
+"""
+
+_COMMON = (
+    """
 local call = redis.call
 local function clock()
   local t = call('TIME')
   return tonumber(t[1]) + tonumber(t[2]) / 1000000
 end
 local function stamp(x) return string.format('%.6f', x) end
-local function ring(bell)
-  if call('LLEN', bell) == 0 then
-    call('LPUSH', bell, '1')
-    call('PEXPIRE', bell, 60000)
-  end
-end
+"""
+    + RING
+    + """
 local function options(spec)
   if not spec then return nil end
   local first = string.byte(spec, 1)
@@ -75,6 +82,7 @@ local function ready(at, S)
   return n
 end
 """
+)
 
 # Needs _COMMON.  The size of a body is that of the text between its quotes, of which base64 has
 # four characters for three bytes.
@@ -595,6 +603,8 @@ return {redis.call('GET', KEYS[1]) or '0', #theirs, theirs, redis.call('SMEMBERS
 """
 
 _QUEUES = (_COMMON, _STORE, _PROMOTE)
+#: What other scripts are made of, too.
+PARTS = (*_QUEUES, _BOOK)
 
 
 class SCRIPTS:

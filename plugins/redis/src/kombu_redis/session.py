@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kombu.log import get_logger
 from kombu.transport.backend import Delivery, QueueSpec
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Envelope, Rejected, Wants
 
     from .backend import RedisBackend
+    from .commands import Commands
 
 __all__ = ("RedisSession",)
 
@@ -40,6 +41,32 @@ _PRUNED = 100
 _PRUNINGS = 20
 
 
+class Fetching(Protocol):
+    """What a session fetches with."""
+
+    def fetch(self, wants: Wants, limit: int, deadline: float, wait: bool) -> list[Delivery]:
+        """See `kombu.transport.backend.Session.fetch`."""
+
+    def interrupt(self) -> None:
+        """End the wait, or the next one."""
+
+    def close(self) -> None:
+        """Give back what came late, and close what waits."""
+
+    def forked(self) -> None:
+        """Close the descriptors."""
+
+
+class Parts(NamedTuple):
+    """What a session is made of."""
+
+    talk: Commands
+    settler: Settler
+    fetcher: Fetching
+    bindings: Bindings
+    putter: Putter
+
+
 class RedisSession:
     """One line of work with the store.
 
@@ -49,11 +76,7 @@ class RedisSession:
 
     def __init__(self, backend: RedisBackend) -> None:
         self._backend = backend
-        self.talk = backend.line()
-        self._settler = Settler(backend, self.talk)
-        self._fetcher = Fetcher(backend, self.talk, self._settler.settle)
-        self._bindings = Bindings(backend, self.talk)
-        self._putter = Putter(backend, self.talk, self._bindings)
+        self.talk, self._settler, self._fetcher, self._bindings, self._putter = self._parts(backend)
         #: Tells when there is something to maintain.
         self.schedule = backend.schedule
         self.settle = self._settler.settle
@@ -63,6 +86,13 @@ class RedisSession:
         self.load = self._bindings.load
         self.fresh = self._bindings.fresh
         self.interrupt = self._fetcher.interrupt
+
+    def _parts(self, backend: RedisBackend) -> Parts:
+        """The line, and what works on it."""
+        self._line = talk = backend.line()
+        settler, bindings = Settler(backend, talk), Bindings(backend, talk)
+        fetcher = Fetcher(backend, talk, settler.settle)
+        return Parts(talk, settler, fetcher, bindings, Putter(backend, talk, bindings, talk))
 
     # -- queues --------------------------------------------------------------------------------
 
@@ -74,7 +104,7 @@ class RedisSession:
             text, ready, expired = self.talk.run(
                 deadline,
                 SCRIPTS.declare,
-                [keys.expiring, *keys.queue(spec.name), *keys.ready],
+                [keys.expiring_of(spec.name), *keys.queue(spec.name), *keys.ready],
                 len(keys.steps),
                 spec.name,
                 wanted,
@@ -93,7 +123,7 @@ class RedisSession:
         text, ready, expired = self.talk.run(
             deadline,
             SCRIPTS.find,
-            [keys.expiring, *keys.queue(name), *keys.ready],
+            [keys.expiring_of(name), *keys.queue(name), *keys.ready],
             len(keys.steps),
             name,
         )
@@ -113,7 +143,7 @@ class RedisSession:
         count, *exchanges = self.talk.run(
             deadline,
             SCRIPTS.delete,
-            [keys.expiring, keys.bound(name), *keys.queue(name), *keys.ready],
+            [keys.expiring_of(name), keys.bound(name), *keys.queue(name), *keys.ready],
             len(keys.steps),
             name,
             int(if_empty),
@@ -148,7 +178,7 @@ class RedisSession:
     ) -> None:
         """Store a message unless somebody did who was told it, too, under the same `tag`."""
         key = f"{self._backend.keys.prefix}_kombu6.heard.{queue}.{tag}"
-        if self.talk.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
+        if self._line.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
             self.put([(queue, envelope)], deadline)
 
     def fetch(
@@ -212,10 +242,8 @@ class RedisSession:
             deadline,
             SCRIPTS.upkeep,
             [
-                keys.unacked,
-                keys.index,
-                keys.claims,
-                keys.expiring,
+                *keys.claims_of(queues[0]),
+                keys.expiring_of(queues[0]),
                 *(key for queue in queues for key in keys.queue(queue)),
                 *keys.ready,
             ],
@@ -283,7 +311,7 @@ class RedisSession:
         """Delete the queues that nobody used for as long as their declaration says."""
         now = f"{self._backend.now():.6f}"
         expiring = self._backend.keys.expiring
-        for name in self.talk.command(
+        for name in self._line.command(
             deadline, "ZRANGEBYSCORE", expiring, "-inf", now, "LIMIT", 0, 100
         ):
             self._delete(name.decode(), deadline, only_expired=True)

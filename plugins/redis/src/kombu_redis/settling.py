@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Delivery, Release
 
     from .backend import RedisBackend
-    from .talk import Talk
+    from .commands import Commands
 
-__all__ = ("Settler",)
+__all__ = ("SLICE", "Settler")
 
 logger = get_logger(__name__)
 
 #: Claims in one script: it holds up the server for about a millisecond.
-_SLICE = 250
+SLICE = 250
 #: How many claims that ran out are taken back at once, and how many bytes of them are read.
 _SWEPT = 100
 _SWEPT_BYTES = 1 << 18
@@ -50,11 +50,10 @@ class Settler:
         talk: The session's line.
     """
 
-    def __init__(self, backend: RedisBackend, talk: Talk) -> None:
+    def __init__(self, backend: RedisBackend, talk: Commands) -> None:
         self._backend = backend
         self._talk = talk
-        keys = backend.keys
-        self._claims = (keys.unacked, keys.index, keys.claims)
+        self._claims: Sequence[str] = backend.keys.claims_of("")
         #: What was found lost since it was last told.
         self._lost: list[Delivery] = []
 
@@ -72,9 +71,8 @@ class Settler:
             return lost
         calls: list[Call] = []
         about: list[list[Delivery]] = []
-        for start in range(0, len(acks), _SLICE):
-            part = list(acks[start : start + _SLICE])
-            calls.append(Call(SCRIPTS.ack, self._claims, [d.token for d in part]))
+        for claims, part in self._parts(acks):
+            calls.append(Call(SCRIPTS.ack, claims, [d.token for d in part]))
             about.append(part)
         # Who is given back is told apart by queue: a script has the keys of one.
         by_queue: dict[str, list[Release]] = {}
@@ -82,8 +80,8 @@ class Settler:
             by_queue.setdefault(release.delivery.queue, []).append(release)
         for queue, group in by_queue.items():
             # Of those to the front the last slice goes first, so that the first is in front.
-            for start in reversed(range(0, len(group), _SLICE)):
-                part_of_group = group[start : start + _SLICE]
+            for start in reversed(range(0, len(group), SLICE)):
+                part_of_group = group[start : start + SLICE]
                 calls.append(self._release(queue, part_of_group))
                 about.append([release.delivery for release in part_of_group])
         if calls:
@@ -94,10 +92,8 @@ class Settler:
                 # Worth the wait: who settles it learns of it, and not who settles the next one.
                 deadline = monotonic() + self._backend.options.operation_timeout
             if deadline is None:
-                self._talk.tell(
-                    [call.packed() for call in calls],
-                    [partial(self._told, *pair) for pair in zip(calls, about, strict=True)],
-                    None,
+                self._talk.tell_scripts(
+                    calls, [partial(self._told, *pair) for pair in zip(calls, about, strict=True)]
                 )
             else:
                 answers = self._talk.scripts(calls, deadline)
@@ -121,8 +117,15 @@ class Settler:
             return False
         backend.claimed.pop(delivery.token, None)
         call = Call(SCRIPTS.ack, self._claims, (delivery.token,))
-        self._talk.tell((call.packed(),), (partial(self._told, call, (delivery,)),), None)
+        self._talk.tell_scripts((call,), (partial(self._told, call, (delivery,)),))
         return True
+
+    def _parts(self, deliveries: Sequence[Delivery]) -> list[tuple[Sequence[str], list[Delivery]]]:
+        """Claims that one script can settle, and where they are written."""
+        return [
+            (self._claims, list(deliveries[start : start + SLICE]))
+            for start in range(0, len(deliveries), SLICE)
+        ]
 
     def _may_be_lost(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether a lease has run out, by the server's clock; before that nobody else has it."""
@@ -137,7 +140,7 @@ class Settler:
         """The answer to what nobody waited for."""
         if isinstance(answer, driver.NoScriptError):
             # The next that talks sends it before anything else.
-            self._talk.again(call.in_full(), partial(self._told, call, about))
+            self._talk.again(call, partial(self._told, call, about))
         elif isinstance(answer, ConnectionResetError):
             # What did not get there comes back when its lease ends.
             logger.debug("%d message(s) may not have been settled", len(about))
@@ -172,7 +175,8 @@ class Settler:
                 where, arg = "d", f"{backend.now() + delay:.6f}"
             place = keys.place(envelope.priority)
             args += (delivery.token, raw, where, place, arg, count if counted else 0, "")
-        return Call(SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], args)
+        names = [*keys.claims_of(queue), *keys.queue(queue), *keys.ready]
+        return Call(SCRIPTS.release, names, args)
 
     # -- leases --------------------------------------------------------------------------------
 
@@ -181,8 +185,8 @@ class Settler:
     ) -> Sequence[Delivery]:
         """See `kombu.transport.backend.Leasing.renew`."""
         lost: list[Delivery] = []
-        for start in range(0, len(deliveries), _SLICE):
-            part = deliveries[start : start + _SLICE]
+        for start in range(0, len(deliveries), SLICE):
+            part = deliveries[start : start + SLICE]
             tags = [delivery.token for delivery in part]
             until, *places = self._talk.run(
                 deadline, SCRIPTS.renew, self._claims, float(seconds), *tags
@@ -230,9 +234,8 @@ class Settler:
         keys = self._backend.keys
         raw, priority, count = _counted(message, again=True)
         args = (len(keys.steps), tag, raw, "f", keys.place(priority), "", count, "")
-        self._talk.run(
-            deadline, SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], *args
-        )
+        names = [*keys.claims_of(queue), *keys.queue(queue), *keys.ready]
+        self._talk.run(deadline, SCRIPTS.release, names, *args)
 
     def _restore(self, entries: Sequence[tuple[Any, ...]], deadline: float) -> None:
         keys = self._backend.keys
@@ -246,9 +249,8 @@ class Settler:
                 raw, priority, count = _counted(message, again=not reason)
                 place = keys.place(priority)
                 args += (tag, raw, "x" if reason else "f", place, reason, count, end)
-            calls.append(
-                Call(SCRIPTS.release, [*self._claims, *keys.queue(queue), *keys.ready], args)
-            )
+            names = [*keys.claims_of(queue), *keys.queue(queue), *keys.ready]
+            calls.append(Call(SCRIPTS.release, names, args))
             self._backend.to_maintain.add(queue)
         for answer in self._talk.scripts(calls, deadline):
             if isinstance(answer, Exception):

@@ -6,21 +6,22 @@ import contextlib
 import os
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
 from . import errors
+from .commands import Call, Commands, Packed, pack
 from .line import BROKEN, Line
 from .scripts import SCRIPTS, Script
 from .waiting import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .address import Address
 
-__all__ = ("PATIENCE", "Call", "Packed", "Talk", "pack")
+__all__ = ("PATIENCE", "Call", "Greeting", "Packed", "Talk", "pack")
 
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
@@ -35,98 +36,43 @@ _LEAST = 0.25
 _UNHURRIED = 30.0
 
 
-def pack(*words: Any) -> bytes:
-    """A command as it travels: text, bytes or numbers."""
-    return b"*%d\r\n%b" % (len(words), _packed(words))
+class Greeting:
+    """What is said first on a line: which scripts does the server not have?
 
+    A server that has read them need not read them again: that takes it longer than everything else
+    about connecting.
 
-class Packed(NamedTuple):
-    """Words of a command that are packed already: how many, and as they travel."""
-
-    size: int
-    data: bytes
-
-    @classmethod
-    def of(cls, *words: Any) -> Packed:
-        """Pack words that are used over and over; they count as one of `Call.args`."""
-        return cls(len(words), _packed(words))
-
-
-def _packed(words: Sequence[Any]) -> bytes:
-    out = []
-    for word in words:
-        kind = word.__class__
-        if kind is bytes:
-            raw = word
-        elif kind is str:
-            raw = word.encode()
-        elif kind is float:
-            raw = b"%.6f" % word
-        elif kind is Packed:
-            out.append(word.data)
-            continue
-        else:
-            raw = str(word).encode()
-        out.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(out)
-
-
-#: Beginnings of commands that run scripts on the same keys over and over.
-_heads: dict[tuple[str, Sequence[str]], bytes] = {}
-_HEADS = 4096
-
-
-class Call(NamedTuple):
-    """A script to be run.  Keys in a tuple are packed once, and not each time.
-
-    The last of the arguments may stand for several (`Packed`).
+    Args:
+        scripts: Those that are run on the line.
     """
 
-    script: Script
-    keys: Sequence[str]
-    args: Sequence[Any]
+    def __init__(self, scripts: Iterable[Script]) -> None:
+        self._scripts = list(scripts)
+        asked = [pack("CLIENT", "ID"), pack("TIME")]
+        if self._scripts:
+            asked.append(pack("SCRIPT", "EXISTS", *(script.sha for script in self._scripts)))
+        self.text = b"".join(asked)
+        #: How many answers it has.
+        self.size = len(asked)
 
-    def packed(self) -> bytes:
-        """By the name that the server has for it."""
-        script, keys, args = self
-        size = self._size()
-        if keys.__class__ is not tuple:
-            return b"*%d\r\n%b%b" % (size, self._head(), _packed(args))
-        known = script.sha, keys
-        head = _heads.get(known)
-        if head is None:
-            if len(_heads) >= _HEADS:
-                _heads.clear()
-            head = _heads[known] = self._head()
-        return b"*%d\r\n%b%b" % (size, head, _packed(args))
-
-    def _size(self) -> int:
-        size = 3 + len(self.keys) + len(self.args)
-        last = self.args[-1] if self.args else None
-        return size + last.size - 1 if last.__class__ is Packed else size
-
-    def _head(self) -> bytes:
-        return _packed(("EVALSHA", self.script.sha, len(self.keys), *self.keys))
-
-    def in_full(self) -> bytes:
-        """With its text, for a server that forgot it."""
-        words = ("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
-        return b"*%d\r\n%b" % (self._size(), _packed(words))
+    def loads(self, answers: list[Any]) -> list[bytes]:
+        """The commands that load what is missing; takes the answer that tells of it away."""
+        if not self._scripts:
+            return []
+        known = answers.pop()
+        # Where it may not be asked, they are all loaded.
+        told = known if known.__class__ is list else [0] * len(self._scripts)
+        return [
+            pack("SCRIPT", "LOAD", script.text)
+            for script, there in zip(self._scripts, told, strict=True)
+            if not there
+        ]
 
 
-_ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
-#: What is said first on a line.  A server that has read the scripts need not read them again: that
-#: takes it longer than everything else about connecting.
-_GREETING = b"".join(
-    [
-        pack("CLIENT", "ID"),
-        pack("TIME"),
-        pack("SCRIPT", "EXISTS", *(script.sha for script in _ALL)),
-    ]
-)
+_GREETING = Greeting(script for script in vars(SCRIPTS).values() if isinstance(script, Script))
 
 
-class Talk:
+class Talk(Commands):
     """A line to the server, opened when it is needed and again after it broke.
 
     Used by one thread at a time.  What goes wrong on the way breaks the line: the error is raised
@@ -136,6 +82,7 @@ class Talk:
         address: Where the server is.
         on_clock: Told the server's time (epoch seconds) whenever the line is opened.
         patience: After how many seconds of silence the line counts as broken.
+        greeting: What is said first.
     """
 
     def __init__(
@@ -143,7 +90,9 @@ class Talk:
         address: Callable[[float], Address],
         on_clock: Callable[[float], None],
         patience: float = PATIENCE,
+        greeting: Greeting = _GREETING,
     ) -> None:
+        self._greeting = greeting
         self._address = address
         self._on_clock = on_clock
         self._line: Line | None = None
@@ -177,16 +126,11 @@ class Talk:
         self.where = address.where
         try:
             line = self._line = Line(address, timeout)
-            line.write(_GREETING, timeout)
-            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(3)]
-            known = answers.pop()
-            # Where it may not be asked, they are all loaded.
-            told = known if known.__class__ is list else [0] * len(_ALL)
-            loads = [
-                pack("SCRIPT", "LOAD", script.text)
-                for script, there in zip(_ALL, told, strict=True)
-                if not there
+            line.write(self._greeting.text, timeout)
+            answers = [
+                line.read(max(deadline - monotonic(), _LEAST)) for _ in range(self._greeting.size)
             ]
+            loads = self._greeting.loads(answers)
             if loads:
                 line.write(b"".join(loads), timeout)
                 answers += [line.read(max(deadline - monotonic(), _LEAST)) for _ in loads]
@@ -289,9 +233,13 @@ class Talk:
         self._write(b"".join(commands), by)
         self._outstanding.extend(told)
 
-    def again(self, command: bytes, told: Callable[[Any], None]) -> None:
-        """Write a command once more, from within `told`."""
-        self._write(command, monotonic() + _UNHURRIED)
+    def tell_scripts(self, calls: Sequence[Call], told: Sequence[Callable[[Any], None]]) -> None:
+        """Write scripts; the answers are handed to `told` when somebody reads them."""
+        self.tell([call.packed() for call in calls], told, None)
+
+    def again(self, call: Call, told: Callable[[Any], None]) -> None:
+        """Write a script once more, with its text, from within `told`."""
+        self._write(call.in_full(), monotonic() + _UNHURRIED)
         self._outstanding.append(told)
 
     def arrived(self, wake: int, until: float) -> bool:
@@ -311,21 +259,6 @@ class Talk:
     def command(self, deadline: float, *words: Any) -> Any:
         """Send one command and return its answer; raises what the server refuses."""
         return self.each([pack(*words)], deadline)[0]
-
-    def run(self, deadline: float, script: Script, keys: Sequence[str], *args: Any) -> Any:
-        """Run one script and return its answer; raises what the server refuses."""
-        (answer,) = self.scripts([Call(script, keys, args)], deadline)
-        if isinstance(answer, Exception):
-            raise errors.refused(self.where, answer)
-        return answer
-
-    def checked(self, calls: Sequence[Call], deadline: float) -> list[Any]:
-        """Run scripts in one write and return their answers; raises the first refusal."""
-        answers = self.scripts(calls, deadline)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise errors.refused(self.where, answer)
-        return answers
 
     def each(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         """Send commands in one write and return their answers; raises the first refusal."""
@@ -356,6 +289,45 @@ class Talk:
         if outstanding:
             self._hear(outstanding, deadline)
         return self._read(deadline)
+
+    def send(self, commands: Sequence[bytes], deadline: float) -> None:
+        """Write commands whose answers are read by `receive`, each of them."""
+        self.open(deadline)
+        if self._outstanding:
+            self.collect(deadline)
+        self._write(b"".join(commands), deadline)
+
+    def expect(self, told: Sequence[Callable[[Any], None]]) -> None:
+        """Have the answers to what was sent handed over when they are read: none was received."""
+        self._outstanding.extend(told)
+
+    def gather(self, deadline: float) -> bool:
+        """Read the answers that are outstanding as they come; whether that were all.
+
+        Other than with `collect`, the line stays as it is where they take longer.
+        """
+        while self._outstanding:
+            now = monotonic()
+            try:
+                here = self._opened().can_read(max(deadline - now, 0.0))
+            except BROKEN as exc:
+                raise self._broken(exc) from exc
+            if not here:
+                since = self._silent_since = self._silent_since or self._asked_at
+                if now - since >= self._patience:
+                    raise self._broken(driver.TimeoutError("it did not answer"))
+                return False
+            answer = self._read(now + self._patience)
+            self._outstanding.popleft()(answer)
+        return True
+
+    def receive(self, deadline: float) -> Any:
+        """The next answer; see `send`."""
+        return self._read(deadline)
+
+    def fileno(self) -> int:
+        """The descriptor of the open line."""
+        return self._opened().fileno()
 
     def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         self.open(deadline)
