@@ -33,7 +33,7 @@ logger = get_logger(__name__)
 #: The name of a queue that stands for all who listen to the channel of an exchange.
 LISTENERS = "_kombu6.listeners"
 
-#: Seconds after which a line that says nothing is asked whether it is there, ...
+#: Seconds after which a line that says nothing is asked whether it is there, at most, ...
 _SILENCE = 10.0
 #: ... how long its answer may take, ...
 _ANSWER = 5.0
@@ -193,6 +193,8 @@ class Listener:
         if backend is None:
             return
         talk = backend.line()
+        talk.role = "fanout"
+        silence = min(_SILENCE, backend.options.health_check_interval or _SILENCE)
         session = backend.further_session()
         channels = backend.channels
         del backend
@@ -222,9 +224,9 @@ class Listener:
                     for answer in line.all(_ANSWER):
                         self._heard_of(answer, session)
                     heard_at, asked = monotonic(), False
-                elif monotonic() > heard_at + _SILENCE + _ANSWER:
+                elif monotonic() > heard_at + silence + _ANSWER:
                     raise ConnectionResetError(f"no answer for {_ANSWER:g} s")
-                elif monotonic() > heard_at + _SILENCE and not asked:
+                elif monotonic() > heard_at + silence and not asked:
                     line.write(pack("PING"), _ANSWER)
                     asked = True
         finally:

@@ -167,6 +167,7 @@ class Fetcher:
         prepared = self._prepared
         self._turn += 1
         count = len(prepared.names)
+        fairness = self._backend.fairness
         return Call(
             SCRIPTS.fetch,
             prepared.keys,
@@ -177,7 +178,7 @@ class Fetcher:
                 int(after_bell),
                 count,
                 len(self._backend.keys.steps),
-                self._turn % count,
+                self._turn % count + (count * fairness.begin() if fairness is not None else 0),
                 *prepared.names,
                 *prepared.ends,
                 *limits,
@@ -224,6 +225,8 @@ class Fetcher:
                 expired = True
                 continue
             deliveries.append(delivery)
+        if backend.fairness is not None:
+            backend.fairness.note(deliveries)
         if expired:
             backend.schedule.hurry()
         elif len(answer) == 2:
@@ -330,6 +333,7 @@ class Fetcher:
         """Have the server end the wait; it may not have begun yet, so this is repeated."""
         if self._helper is None:
             self._helper = self._backend.line()
+            self._helper.role = "wake"
         late = min(deadline, monotonic() + LATE)
         try:
             self._helper.command(late, "CLIENT", "UNBLOCK", self._talk.id)

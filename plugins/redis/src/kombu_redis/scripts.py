@@ -173,12 +173,16 @@ return {call('GET', KEYS[1]) or '0', bindings, refused, died}
 """
 
 # KEYS: unacked, index, claims, expiring, queues.
-# ARGV: limit, tags begin with, lease, 1 after a bell, number of queues and of lists, who is first;
-# then for each queue its name, the end of its entry in unacked, its limit, 1 to take without claim.
+# ARGV: limit, tags begin with, lease, 1 after a bell, number of queues and of lists, who is first
+# (and so many times the number of queues more, as lists are passed over at first); then for each
+# queue its name, the end of its entry in unacked, its limit, 1 to take without claim.
 # Returns: time, next time at which something is due or '', then queue, taken, message, ...
 _FETCH = """
 local max, pre, lease, fb = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local nq, S, first = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+-- Who is first, and the list to begin with, in one number.
+local begin = math.floor(first / nq)
+first = first % nq
 local W = S + 4
 local now = clock()
 local untl = stamp(now + lease)
@@ -199,7 +203,8 @@ for q = 0, nq - 1 do
     if not due or d < due then due = d end
   end
 end
-for s = 1, S do
+for k = 0, S - 1 do
+  local s = (begin + k) % S + 1
   for j = 0, nq - 1 do
     local q = (first + j) % nq
     if n >= max then break end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -278,7 +279,8 @@ class RedisSession:
 
     def _take_over(self, deadline: float) -> None:
         """Give back what dead workers of kombu 5.7 held, as its living ones do."""
-        start = 0
+        start = taken = 0
+        most = self._backend.options.unacked_restore_limit or inf
         while monotonic() < deadline:
             age = self._backend.options.visibility_timeout
             seen, entries = self._settler.abandoned(age, start, deadline)
@@ -294,6 +296,9 @@ class RedisSession:
                     start += 1
                 else:
                     self._settler.return_to(queue, tag, message, deadline)
+                    taken += 1
+                if taken >= most:
+                    return
             start += seen - len(entries)
             if not seen:
                 return

@@ -14,6 +14,7 @@ from kombu.log import get_logger
 
 from . import errors
 from .scripts import SCRIPTS
+from .specs import read_spec
 from .talk import Call
 from .wire import beginning, ended
 
@@ -177,7 +178,17 @@ class Settler:
                     self._backend.claimed.pop(delivery.token, None)
                 else:
                     delivery.lease_until = float(until)
+        self._keep_queues(deadline)
         return lost
+
+    def _keep_queues(self, deadline: float) -> None:
+        """Tell that queues are used whose consumers wait for room, and fetch nothing meanwhile."""
+        backend = self._backend
+        for name in backend.in_use():
+            text = backend.specs.get(name, "")
+            if text.startswith("e"):
+                until = backend.now() + (read_spec(name, text).expires or 0)
+                self._talk.command(deadline, "ZADD", backend.keys.expiring, "XX", until, name)
 
     def take_back(self, deadline: float) -> float | None:
         """Give back what nobody renewed; tell in how many seconds the next one runs out."""

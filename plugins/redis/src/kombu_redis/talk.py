@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis.exceptions as driver
+
+from kombu.log import get_logger
 
 from . import errors
 from .line import BROKEN, Line
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from .address import Address
 
 __all__ = ("PATIENCE", "Call", "Talk", "pack")
+
+logger = get_logger(__name__)
 
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
@@ -78,6 +83,7 @@ _GREETING = b"".join(
     ]
 )
 _GREETED = 2 + len(_ALL)
+_PING = pack("PING")
 
 
 class Talk:
@@ -110,6 +116,11 @@ class Talk:
         #: What the server calls this line.
         self.id: Any = None
         self.where = "?"
+        #: What ``CLIENT LIST`` calls this line: whose it is, and what it is for.
+        self.name = "kombu"
+        self.role = "command"
+        #: After how many seconds without a word it is asked whether the line is there.
+        self.check_after = inf
 
     # -- the line ------------------------------------------------------------------------------
 
@@ -122,17 +133,21 @@ class Talk:
         """
         line = self._line
         if line is not None:
-            if line.pid == os.getpid():
+            if line.pid != os.getpid():
+                self.abandon()
+            elif monotonic() < self._asked_at + self.check_after or self._is_there(deadline):
                 return line
-            self.abandon()
         self._asked_at = now = monotonic()
         timeout = max(deadline - now, _LEAST)
         address = self._address(deadline)
         self.where = address.where
         try:
             line = self._line = Line(address, timeout)
-            line.write(_GREETING, timeout)
+            named = pack("CLIENT", "SETNAME", f"{self.name}:{self.role}")
+            line.write(_GREETING + named, timeout)
             answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
+            # A user that may not call itself anything works as well.
+            line.read(max(deadline - monotonic(), _LEAST))
         except BROKEN as exc:
             raise self._broken(exc) from exc
         except BaseException:
@@ -147,6 +162,18 @@ class Talk:
         seconds, micros = answers[1]
         self._on_clock(int(seconds) + int(micros) / 1e6)
         return line
+
+    def _is_there(self, deadline: float) -> bool:
+        """Ask a line that was not used for long; one that does not answer soon is closed."""
+        by = min(deadline, monotonic() + self._patience)
+        try:
+            self.collect(by)
+            self._write(_PING, by)
+            self._read(by)
+        except Exception:
+            logger.debug("The line to %s was gone; it is opened anew", self.where, exc_info=True)
+            return False
+        return True
 
     def drop(self) -> None:
         """Close the line; what is outstanding is not answered any more."""
