@@ -305,10 +305,10 @@ class Fetcher:
         wake, _ = self._wake_up()
         late = max(deadline, monotonic()) + LATE
         nudged = 0.0
+        patience = self._backend.options.socket_timeout or PATIENCE
         while self._flight is not None:
             now = monotonic()
             if now >= late:
-                patience = self._backend.options.socket_timeout or PATIENCE
                 if now > flight.asked + PAUSE + patience:
                     talk.drop()
                     raise errors.unreachable(
@@ -321,7 +321,7 @@ class Fetcher:
             until = min(late, now + NUDGE) if self._interrupted else late
             if talk.arrived(wake, until):
                 # The fetch runs at once when the wait is over.
-                talk.collect(monotonic() + PATIENCE)
+                talk.collect(monotonic() + patience)
             elif self._interrupted:
                 self._silence()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kombu.transport.options import LeaseOptions, UnknownOptionWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ("RedisOptions", "SentinelOptions")
 
@@ -75,6 +75,9 @@ class RedisOptions(LeaseOptions):
     fanout_patterns: bool = True
     #: Whether fanout messages go to 5.7's consumers and come from its producers, too.
     fanout_interop: bool = True
+    #: Called when the line for fanout messages of 5.7 is back after it broke, with the names of the
+    #: exchanges and the seconds for which nobody listened.
+    on_fanout_gap: Callable[[tuple[str, ...], float], Any] | None = None
     #: Seconds that the server may take to answer a consumer that waits before the line counts as
     #: broken.  `None`: 5.
     socket_timeout: float | None = None

@@ -30,6 +30,9 @@ logger = get_logger(__name__)
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
 
+#: A line that was used so recently is taken for open (seconds).
+_FRESH = 1.0
+
 #: Answers that may be outstanding before they are read.
 _OUTSTANDING = 512
 
@@ -112,6 +115,8 @@ class Talk:
         self._patience = patience
         #: When something was asked last, and since when the server has not answered.
         self._asked_at = 0.0
+        #: Since when answers are outstanding that nobody has read.
+        self._owing_since = 0.0
         self._silent_since: float | None = None
         #: What the server calls this line.
         self.id: Any = None
@@ -119,7 +124,7 @@ class Talk:
         #: What ``CLIENT LIST`` calls this line: whose it is, and what it is for.
         self.name = "kombu"
         self.role = "command"
-        #: After how many seconds without a word it is asked whether the line is there.
+        #: After how many seconds without a word the server is asked whether the line is there.
         self.check_after = inf
 
     # -- the line ------------------------------------------------------------------------------
@@ -135,7 +140,7 @@ class Talk:
         if line is not None:
             if line.pid != os.getpid():
                 self.abandon()
-            elif monotonic() < self._asked_at + self.check_after or self._is_there(deadline):
+            elif (idle := monotonic() - self._asked_at) < _FRESH or self._is_there(idle, deadline):
                 return line
         self._asked_at = now = monotonic()
         timeout = max(deadline - now, _LEAST)
@@ -163,14 +168,22 @@ class Talk:
         self._on_clock(int(seconds) + int(micros) / 1e6)
         return line
 
-    def _is_there(self, deadline: float) -> bool:
-        """Ask a line that was not used for long; one that does not answer soon is closed."""
+    def _is_there(self, idle: float, deadline: float) -> bool:
+        """Whether a line can be used that was not for so many seconds; one that can't is closed.
+
+        The server may have closed it (its ``timeout``), which can be seen without asking.  After
+        long it is asked, and has to answer soon.
+        """
         by = min(deadline, monotonic() + self._patience)
         try:
             self.collect(by)
-            self._write(_PING, by)
-            self._read(by)
+            if readable(0, self._opened().fileno()):
+                raise errors.unreachable(self.where, ConnectionResetError("the server closed it"))
+            if idle >= self.check_after:
+                self._write(_PING, by)
+                self._read(by)
         except Exception:
+            self.drop()
             logger.debug("The line to %s was gone; it is opened anew", self.where, exc_info=True)
             return False
         return True
@@ -244,6 +257,7 @@ class Talk:
         while len(self._outstanding) > leave:
             answer = self._read(deadline)
             self._outstanding.popleft()(answer)
+        self._owing_since = self._asked_at
 
     def tell(
         self,
@@ -252,10 +266,17 @@ class Talk:
         deadline: float | None,
     ) -> None:
         """Write commands; the answers are handed to `told` when somebody reads them."""
-        by = monotonic() + _UNHURRIED if deadline is None else deadline
+        now = monotonic()
+        by = now + _UNHURRIED if deadline is None else deadline
         self.open(by)
-        if len(self._outstanding) > _OUTSTANDING:
+        if not self._outstanding:
+            self._owing_since = now
+        elif len(self._outstanding) > _OUTSTANDING:
             self.collect(by, _OUTSTANDING // 2)
+        elif now > self._owing_since + self._patience:
+            # Nobody looked for long: a line that fell silent would not be noticed.
+            self.collect(min(by, now + self._patience))
+            self._owing_since = now
         self._write(b"".join(commands), by)
         self._outstanding.extend(told)
 
