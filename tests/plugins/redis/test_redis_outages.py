@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from redis_scenarios import Work, declared, held, looking
+from redis_scenarios import BACK, LOST, Work, declared, held, looking
 
 from full_scale import FULL, record
 from kombu import Connection, Exchange, Queue
