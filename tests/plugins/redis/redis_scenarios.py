@@ -12,7 +12,7 @@ import redis as driver
 
 from kombu import Connection, Queue
 from kombu.exceptions import KombuError
-from kombu.testing.kit import wait_until
+from kombu.testing.kit import Inbox, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,26 @@ def declared(connection: Any, name: str, **options: Any) -> Any:
     queue = Queue(name, **options)(connection.channel())
     queue.declare()
     return queue
+
+
+@contextlib.contextmanager
+def handling(connection: Any, queue: Any) -> Iterator[Inbox]:
+    """Another consumer that waits for messages meanwhile."""
+    inbox = Inbox(connection, queue)
+    stop = threading.Event()
+
+    def drain() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                connection.drain_events(timeout=0.1)
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    try:
+        yield inbox
+    finally:
+        stop.set()
+        thread.join(5)
 
 
 class Work:

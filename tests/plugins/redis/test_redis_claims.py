@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from redis_scenarios import declared, held, held_of, looking
+from redis_scenarios import declared, handling, held, held_of, looking
 
 from full_scale import FULL, record
 from kombu import Connection, Exchange, Queue
@@ -20,32 +18,9 @@ from kombu.testing.kit import Inbox, wait_until
 from kombu.testing.servers import Redis
 from kombu_redis.scripts import SCRIPTS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 #: Seconds of a lease, and of a handler that takes long.
 LEASE, LONG = (5, 60) if FULL else (1, 4)
 HERE = Path(__file__).parent
-
-
-@contextlib.contextmanager
-def handling(connection: Any, queue: Any) -> Iterator[Inbox]:
-    """Another consumer that waits for messages meanwhile."""
-    inbox = Inbox(connection, queue)
-    stop = threading.Event()
-
-    def drain() -> None:
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                connection.drain_events(timeout=0.1)
-
-    thread = threading.Thread(target=drain)
-    thread.start()
-    try:
-        yield inbox
-    finally:
-        stop.set()
-        thread.join(5)
 
 
 @pytest.mark.timeout(200)
