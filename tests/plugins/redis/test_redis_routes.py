@@ -62,7 +62,8 @@ def test_r20_a_subscriber_that_is_away_costs_bounded_memory(own: Redis, name: st
                 # Nobody consumes from the second one.
                 wait_until(lambda: not look.exists(short.name), "it expires", 10)
         assert look.llen(kept.name) == 100
-        assert look.llen(short.name) == 0
+        # What was under way to it when it went.
+        assert look.llen(short.name) <= 1
         inbox = Inbox(connection, kept)
         inbox.wait(100)
         assert [body[0] for body in inbox.bodies] == list(range(count - 100, count))
