@@ -43,6 +43,7 @@ def test_r01_work_goes_on_within_five_seconds_of_each_outage(broken: Redis, name
                 kind = "normal" if outage % 4 == 1 else "pubsub"
                 look.client_kill_filter(_type=kind, skipme=True)
             slowest = max(slowest, work.goes_on(time.monotonic()))
+            time.sleep(2 if FULL else 0.2)
             if outage == 1:
                 # Every line was opened that there will be.
                 time.sleep(1)
