@@ -105,7 +105,7 @@ class QueueVerbs:
         durable: bool,
         arguments: Mapping[str, Any] | None,
         *,
-        temporary: bool,  # noqa: ARG002  for plugins
+        temporary: bool,
     ) -> QueueSpec:
         """What to declare; raises `ChannelError` (406) where an argument makes no sense.
 
