@@ -56,7 +56,6 @@ def address_of(client: Client, options: RedisOptions) -> Address:
     arguments: dict[str, Any] = {
         "username": client.userid or None,
         "password": client.password or None,
-        "client_name": options.client_name,
         "socket_connect_timeout": options.socket_connect_timeout,
     }
     provider = getattr(client, "credential_provider", None)

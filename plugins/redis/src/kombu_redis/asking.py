@@ -168,7 +168,9 @@ class Few(_Looking):
         """See `Asking.fetch`."""
         self._turn += 1
         count = len(self._names)
-        of = after_bell, self._turn % count, self._limits, self._takes
+        fairness = self._backend.fairness
+        first = self._turn % count + (count * fairness.begin() if fairness is not None else 0)
+        of = after_bell, first, self._limits, self._takes
         if self._rest is None or of != self._rest_of:
             self._rest_of = of
             self._rest = Packed.of(
@@ -176,7 +178,7 @@ class Few(_Looking):
                 int(after_bell),
                 count,
                 len(self._backend.keys.steps),
-                self._turn % count,
+                first,
                 *self._names,
                 *self._ends,
                 *self._limits,

@@ -6,6 +6,7 @@ import itertools
 import os
 import weakref
 from dataclasses import replace
+from math import inf
 from time import monotonic, time
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +16,7 @@ from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.transport.capabilities import Capabilities
 
+from .fairness import fairness_of
 from .fanout import Channels, Listener
 from .keys import Keys
 from .options import RedisOptions
@@ -23,7 +25,7 @@ from .talk import PATIENCE, Talk
 from .wire import Tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from kombu.transport.backend import Delivery, Role
 
@@ -65,10 +67,6 @@ def capabilities_for(options: RedisOptions) -> Capabilities:
     )
 
 
-#: Seconds between two looks at what dead workers of kombu 5.7 held.
-LOOK_FOR_ABANDONED = 10.0
-
-
 #: Seconds between two looks at marks in the index of what is ready that may be stale.
 PRUNE = 10.0
 
@@ -76,10 +74,12 @@ PRUNE = 10.0
 class Schedule:
     """When to maintain the store next, in seconds of `time.monotonic`."""
 
-    __slots__ = ("_abandoned_due", "_prune_due", "next_due")
+    __slots__ = ("_abandoned_due", "_between", "_prune_due", "next_due")
 
-    def __init__(self) -> None:
+    def __init__(self, between: float = 10.0) -> None:
         self.next_due = 0.0
+        #: Seconds between two looks at what dead workers of kombu 5.7 held.
+        self._between = between
         self._abandoned_due = 0.0
         self._prune_due = 0.0
 
@@ -96,7 +96,7 @@ class Schedule:
         now = monotonic()
         if now < self._abandoned_due:
             return False
-        self._abandoned_due = now + LOOK_FOR_ABANDONED
+        self._abandoned_due = now + self._between
         return True
 
     def hurry(self) -> None:
@@ -133,7 +133,8 @@ class RedisBackend:
             (options.unacked_key, options.unacked_index_key),
             options.highest_first,
         )
-        self.schedule = Schedule()
+        self.schedule = Schedule(options.unacked_restore_interval)
+        self.fairness = fairness_of(options, self.keys)
         self.channels = Channels(
             options.global_keyprefix, options.fanout_prefix, options.fanout_patterns, db
         )
@@ -148,6 +149,9 @@ class RedisBackend:
         self.specs: dict[str, str] = {}
         #: Queues that have something to maintain, as far as it was told.
         self.to_maintain: set[str] = set()
+        #: The queues that somebody consumes from by this connection.
+        self.in_use: Callable[[], Iterable[str]] = tuple
+        self._looked_at_memory = False
         self._offset = time() - monotonic()
         self._sessions: weakref.WeakSet[RedisSession] = weakref.WeakSet()
 
@@ -167,7 +171,15 @@ class RedisBackend:
 
     def line(self) -> Talk:
         """A further line to the server, not open yet."""
-        return Talk(self.address, self.set_clock, self.options.socket_timeout or PATIENCE)
+        return self.named(
+            Talk(self.address, self.set_clock, self.options.socket_timeout or PATIENCE)
+        )
+
+    def named(self, talk: Talk) -> Talk:
+        """A line, called and checked as the options say."""
+        talk.name = self.options.client_name or "kombu"
+        talk.check_after = self.options.health_check_interval or inf
+        return talk
 
     def open(self, role: Role, deadline: float) -> RedisSession:
         """Open a session with a line of its own.
@@ -177,7 +189,11 @@ class RedisBackend:
             ConnectionError: (kombu's) It can't be reached, or refuses.
         """
         session = self.further_session()
+        session.talk.role = role.value
         session.talk.open(deadline)
+        if not self._looked_at_memory:
+            self._looked_at_memory = True
+            session.look_at_memory(deadline)
         return session
 
     def further_session(self) -> RedisSession:

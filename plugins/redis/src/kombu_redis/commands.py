@@ -99,6 +99,8 @@ class Commands(ABC):
 
     #: For messages: where the store is.
     where: str = "?"
+    #: What it is for, as ``CLIENT LIST`` shows it.
+    role: str = "command"
 
     @abstractmethod
     def scripts(self, calls: Sequence[Call], deadline: float) -> list[Any]:

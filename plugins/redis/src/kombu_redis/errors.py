@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import redis.exceptions as driver
 
-from kombu.exceptions import ChannelError, RecoverableConnectionError, ResourceError
+from kombu.exceptions import (
+    AccessRefused,
+    ChannelError,
+    RecoverableConnectionError,
+    ResourceError,
+)
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 
 from .line import BROKEN
@@ -30,10 +35,9 @@ _FORBIDDEN = ("NOPERM", "NOAUTH", "WRONGPASS")
 def unreachable(where: str, exc: BaseException) -> Exception:
     """The error of a line that could not be opened, or broke."""
     if isinstance(exc, driver.AuthenticationError):
-        return BrokerConnectionError(
+        return AccessRefused(
             f"Redis at {where} refuses the user or the password ({exc}): look at the URL, and at "
-            "the server's ACL",
-            reply_code=403,
+            "the server's ACL"
         )
     if isinstance(exc, driver.TimeoutError):
         return TimeoutError(

@@ -195,6 +195,8 @@ class Fetcher:
                 expired = True
                 continue
             deliveries.append(delivery)
+        if backend.fairness is not None:
+            backend.fairness.note(deliveries)
         if expired:
             backend.schedule.hurry()
         elif len(answer) == 2:
@@ -275,10 +277,10 @@ class Fetcher:
         wake, _ = self._wake_up()
         late = max(deadline, monotonic()) + LATE
         nudged = 0.0
+        patience = self._backend.options.socket_timeout or PATIENCE
         while self._flight is not None:
             now = monotonic()
             if now >= late:
-                patience = self._backend.options.socket_timeout or PATIENCE
                 if now > flight.asked + PAUSE + patience:
                     talk.drop()
                     raise errors.unreachable(
@@ -296,7 +298,7 @@ class Fetcher:
                 until = min(until, self._look_at)
             if talk.arrived(wake, until):
                 # The fetch runs at once when the wait is over.
-                talk.collect(monotonic() + PATIENCE)
+                talk.collect(monotonic() + patience)
             elif self._interrupted:
                 self._silence()
 
@@ -308,6 +310,7 @@ class Fetcher:
         """A line for what is to be said while this one waits."""
         if self._helper is None:
             self._helper = self._backend.line()
+            self._helper.role = "wake"
         return self._helper
 
     def _look(self, asking: Asking, deadline: float) -> None:

@@ -235,12 +235,16 @@ return {version, bindings, died, unpack(refused)}
 """
 
 # KEYS: unacked, index, claims, expiring, queues, index of the ready.
-# ARGV: limit, tags begin with, lease, 1 after a bell, number of queues and of lists, who is first;
-# then for each queue its name, the end of its entry in unacked, its limit, 1 to take without claim.
+# ARGV: limit, tags begin with, lease, 1 after a bell, number of queues and of lists, who is first
+# (and so many times the number of queues more, as lists are passed over at first); then for each
+# queue its name, the end of its entry in unacked, its limit, 1 to take without claim.
 # Returns: time, next time at which something is due or '', then queue, taken, message, ...
 _FETCH = """
 local max, pre, lease, fb = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local nq, S, first = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+-- Who is first, and the list to begin with, in one number.
+local begin = math.floor(first / nq)
+first = first % nq
 local W = S + 4
 INDEX = KEYS[5 + nq * W]
 local now = clock()
@@ -263,7 +267,8 @@ for q = 0, nq - 1 do
     if not due or d < due then due = d end
   end
 end
-for s = 1, S do
+for k = 0, S - 1 do
+  local s = (begin + k) % S + 1
   for j = 0, nq - 1 do
     local q = (first + j) % nq
     if n >= max then break end
@@ -367,6 +372,9 @@ for i = 0, n - 1 do
 end
 return out
 """
+
+# KEYS: expiring.  ARGV: until when, the name of a queue that is used until then.
+_KEEP = "return redis.call('ZADD', KEYS[1], 'XX', ARGV[1], ARGV[2])"
 
 # KEYS: unacked, index, claims.  ARGV: seconds, tags.  Returns: until when, places of the lost.
 _RENEW = """
@@ -615,6 +623,7 @@ class SCRIPTS:
     ack = Script(_ACK)
     release = Script(_COMMON, _STORE, _RELEASE)
     renew = Script(_COMMON, _RENEW)
+    keep = Script(_KEEP)
     sweep = Script(_COMMON, _SWEEP)
     abandoned = Script(_COMMON, _ABANDONED)
     upkeep = Script(*_QUEUES, _BOOK, _UPKEEP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from kombu.transport.backend import Delivery, QueueSpec
 from .bindings import Bindings, topic_pattern
 from .fanout import LISTENERS
 from .fetching import Fetcher, end_of_entry, message_or_raw
+from .memory import warn_of_eviction
 from .putting import Putter
 from .scripts import SCRIPTS
 from .settling import Settler
@@ -93,6 +95,10 @@ class RedisSession:
         settler, bindings = Settler(backend, talk), Bindings(backend, talk)
         fetcher = Fetcher(backend, talk, settler.settle)
         return Parts(talk, settler, fetcher, bindings, Putter(backend, talk, bindings, talk))
+
+    def look_at_memory(self, deadline: float) -> None:
+        """Warn where the server may evict keys; see `EvictionWarning`."""
+        warn_of_eviction(self._line, deadline)
 
     # -- queues --------------------------------------------------------------------------------
 
@@ -274,7 +280,8 @@ class RedisSession:
 
     def _take_over(self, deadline: float) -> None:
         """Give back what dead workers of kombu 5.7 held, as its living ones do."""
-        start = 0
+        start = taken = 0
+        most = self._backend.options.unacked_restore_limit or inf
         while monotonic() < deadline:
             age = self._backend.options.visibility_timeout
             seen, entries = self._settler.abandoned(age, start, deadline)
@@ -290,6 +297,9 @@ class RedisSession:
                     start += 1
                 else:
                     self._settler.return_to(queue, tag, message, deadline)
+                    taken += 1
+                if taken >= most:
+                    return
             start += seen - len(entries)
             if not seen:
                 return

@@ -14,6 +14,7 @@ from kombu.log import get_logger
 
 from . import errors
 from .scripts import SCRIPTS
+from .specs import read_spec
 from .talk import Call
 from .wire import beginning, ended
 
@@ -34,6 +35,8 @@ SLICE = 250
 #: How many claims that ran out are taken back at once, and how many bytes of them are read.
 _SWEPT = 100
 _SWEPT_BYTES = 1 << 18
+#: For how long that may go on at a time (seconds).
+_SWEEPING = 0.5
 #: How many entries of 5.7's workers are looked at at once.
 _ABANDONED = 20
 #: A lease that ends within this counts as ended where that makes a difference (seconds).
@@ -198,10 +201,27 @@ class Settler:
                     self._backend.claimed.pop(delivery.token, None)
                 else:
                     delivery.lease_until = float(until)
+        self._keep_queues(deadline)
         return lost
 
+    def _keep_queues(self, deadline: float) -> None:
+        """Tell that queues are used whose consumers wait for room, and fetch nothing meanwhile."""
+        backend = self._backend
+        calls = []
+        for name in backend.in_use():
+            text = backend.specs.get(name, "")
+            if text.startswith("e"):
+                until = backend.now() + (read_spec(name, text).expires or 0)
+                calls.append(Call(SCRIPTS.keep, [backend.keys.expiring_of(name)], [until, name]))
+        if calls:
+            self._talk.checked(calls, deadline)
+
     def take_back(self, deadline: float) -> float | None:
-        """Give back what nobody renewed; tell in how many seconds the next one runs out."""
+        """Give back what nobody renewed; tell in how many seconds there is more to do.
+
+        Where there is very much of it the caller gets to its own work in between.
+        """
+        pause_at = min(deadline, monotonic() + _SWEEPING)
         while True:
             now, next_one, *found = self._talk.run(
                 deadline, SCRIPTS.sweep, self._claims, _SWEPT, _PUT_OFF, _SWEPT_BYTES
@@ -209,7 +229,9 @@ class Settler:
             entries = [tuple(found[at : at + 3]) for at in range(0, len(found), 3)]
             if entries:
                 self._restore(entries, deadline)
-            if not entries or monotonic() >= deadline:
+            if entries and monotonic() >= pause_at:
+                return 0.0
+            if not entries:
                 return float(next_one) - float(now) if next_one else None
 
     def abandoned(self, age: float, start: int, deadline: float) -> tuple[int, list[Any]]:

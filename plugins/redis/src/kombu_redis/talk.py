@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
+
+from kombu.log import get_logger
 
 from . import errors
 from .commands import Call, Commands, Packed, pack
@@ -23,8 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ("PATIENCE", "Call", "Greeting", "Packed", "Talk", "pack")
 
+logger = get_logger(__name__)
+
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
+
+#: A line that was used so recently is taken for open (seconds).
+_FRESH = 1.0
 
 #: Answers that may be outstanding before they are read.
 _OUTSTANDING = 512
@@ -72,6 +80,9 @@ class Greeting:
 _GREETING = Greeting(script for script in vars(SCRIPTS).values() if isinstance(script, Script))
 
 
+_PING = pack("PING")
+
+
 class Talk(Commands):
     """A line to the server, opened when it is needed and again after it broke.
 
@@ -101,10 +112,17 @@ class Talk(Commands):
         self._patience = patience
         #: When something was asked last, and since when the server has not answered.
         self._asked_at = 0.0
+        #: Since when answers are outstanding that nobody has read.
+        self._owing_since = 0.0
         self._silent_since: float | None = None
         #: What the server calls this line.
         self.id: Any = None
         self.where = "?"
+        #: What ``CLIENT LIST`` calls this line: whose it is, and what it is for.
+        self.name = "kombu"
+        self.role = "command"
+        #: After how many seconds without a word the server is asked whether the line is there.
+        self.check_after = inf
 
     # -- the line ------------------------------------------------------------------------------
 
@@ -117,19 +135,23 @@ class Talk(Commands):
         """
         line = self._line
         if line is not None:
-            if line.pid == os.getpid():
+            if line.pid != os.getpid():
+                self.abandon()
+            elif (idle := monotonic() - self._asked_at) < _FRESH or self._is_there(idle, deadline):
                 return line
-            self.abandon()
         self._asked_at = now = monotonic()
         timeout = max(deadline - now, _LEAST)
         address = self._address(deadline)
         self.where = address.where
         try:
             line = self._line = Line(address, timeout)
-            line.write(self._greeting.text, timeout)
+            named = pack("CLIENT", "SETNAME", f"{self.name}:{self.role}")
+            line.write(self._greeting.text + named, timeout)
             answers = [
                 line.read(max(deadline - monotonic(), _LEAST)) for _ in range(self._greeting.size)
             ]
+            # A user that may not call itself anything works as well.
+            line.read(max(deadline - monotonic(), _LEAST))
             loads = self._greeting.loads(answers)
             if loads:
                 line.write(b"".join(loads), timeout)
@@ -148,6 +170,26 @@ class Talk(Commands):
         seconds, micros = answers[1]
         self._on_clock(int(seconds) + int(micros) / 1e6)
         return line
+
+    def _is_there(self, idle: float, deadline: float) -> bool:
+        """Whether a line can be used that was not for so many seconds; one that can't is closed.
+
+        The server may have closed it (its ``timeout``), which can be seen without asking.  After
+        long it is asked, and has to answer soon.
+        """
+        by = min(deadline, monotonic() + self._patience)
+        try:
+            self.collect(by)
+            if readable(0, self._opened().fileno()):
+                raise errors.unreachable(self.where, ConnectionResetError("the server closed it"))
+            if idle >= self.check_after:
+                self._write(_PING, by)
+                self._read(by)
+        except Exception:
+            self.drop()
+            logger.debug("The line to %s was gone; it is opened anew", self.where, exc_info=True)
+            return False
+        return True
 
     def drop(self) -> None:
         """Close the line; what is outstanding is not answered any more."""
@@ -218,6 +260,7 @@ class Talk(Commands):
         while len(self._outstanding) > leave:
             answer = self._read(deadline)
             self._outstanding.popleft()(answer)
+        self._owing_since = self._asked_at
 
     def tell(
         self,
@@ -226,10 +269,17 @@ class Talk(Commands):
         deadline: float | None,
     ) -> None:
         """Write commands; the answers are handed to `told` when somebody reads them."""
-        by = monotonic() + _UNHURRIED if deadline is None else deadline
+        now = monotonic()
+        by = now + _UNHURRIED if deadline is None else deadline
         self.open(by)
-        if len(self._outstanding) > _OUTSTANDING:
+        if not self._outstanding:
+            self._owing_since = now
+        elif len(self._outstanding) > _OUTSTANDING:
             self.collect(by, _OUTSTANDING // 2)
+        elif now > self._owing_since + self._patience:
+            # Nobody looked for long: a line that fell silent would not be noticed.
+            self.collect(min(by, now + self._patience))
+            self._owing_since = now
         self._write(b"".join(commands), by)
         self._outstanding.extend(told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from kombu.log import get_logger
@@ -89,6 +90,8 @@ class ClusterSettler(Settler):
                     raise failed
                 raise errors.refused(self._cluster.where, failed)
             logger.warning("Some claims could not be renewed: %s", failed)
+        with contextlib.suppress(*TROUBLE):
+            self._keep_queues(deadline)
         return lost
 
     def take_back_of(self, queue: str, deadline: float) -> None:

@@ -111,6 +111,7 @@ class ClusterTalk(Commands):
         talk = self._talks.get(node)
         if talk is None:
             talk = self._talks[node] = self._line(node)
+            talk.role = self.role
         return talk
 
     def drop(self) -> None:
