@@ -270,7 +270,9 @@ class Many(_Looking):
 
     def fetch(self, tags: str, limit: int, after_bell: bool) -> Call:
         """See `Asking.fetch`."""
-        of = after_bell, self._most, self._take, self._otherwise
+        fairness = self._backend.fairness
+        begin = fairness.begin() if fairness is not None else 0
+        of = after_bell, self._most, self._take, begin, self._otherwise
         if self._rest is None or of != self._rest_of:
             keys = self._backend.keys
             self._rest_of = of
@@ -283,6 +285,7 @@ class Many(_Looking):
                 self._most,
                 self._take,
                 len(keys.steps),
+                begin,
                 *keys.endings,
                 *self._otherwise,
             )

@@ -41,8 +41,8 @@ return 1
 # KEYS: unacked, index of unacked, claims, expiring, index of the ready, names that are wanted.
 # ARGV: limit, tags begin with, lease, 1 after a bell, what our keys and all keys begin with,
 # milliseconds to remember the names, limit of a queue and 1 to take without claim unless said
-# otherwise, number of lists, the ends of their names; then for queues of which otherwise is said:
-# name, limit, 1 to take without claim.
+# otherwise, number of lists, how many of them to pass over at first, the ends of their names; then
+# for queues of which otherwise is said: name, limit, 1 to take without claim.
 # Returns: time, next time at which something is due or '', then queue, taken, message, ...; or '?'
 # where the names are forgotten.
 GATHER = (
@@ -56,13 +56,13 @@ local WANTED = KEYS[6]
 local max, pre, lease, fb = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local own, prefix = ARGV[5], ARGV[6]
 local S, suffixes = tonumber(ARGV[10]), {}
-for s = 1, S do suffixes[s] = ARGV[10 + s] end
+for s = 1, S do suffixes[s] = ARGV[11 + s] end
 """
     + _GROUP
     + """
 local most, taking = tonumber(ARGV[8]), {}
 local left = {}
-for i = 11 + S, #ARGV, 3 do
+for i = 12 + S, #ARGV, 3 do
   left[ARGV[i]] = tonumber(ARGV[i + 1])
   taking[ARGV[i]] = ARGV[i + 2]
 end
@@ -130,40 +130,45 @@ local function visit(s, name, member)
 end
 
 -- In slices, in their order.  Where most of what is ready is wanted by others, look by name.
-local start, size = 0, 32
-while true do
-  local members = call('ZRANGEBYSCORE', INDEX, FIRST, '+inf', 'LIMIT', start, size)
-  if #members > 0 then
-    local places, names = {}, {}
-    for i = 1, #members do places[i], names[i] = parts(members[i]) end
-    local wanted = call('SMISMEMBER', WANTED, unpack(names))
-    for i = 1, #members do
-      if wanted[i] == 1 then visit(places[i], names[i], members[i]) end
+local begin = tonumber(ARGV[11])
+local function serve(low, high)
+  local start, size = 0, 32
+  while true do
+    local members = call('ZRANGEBYSCORE', INDEX, low, high, 'LIMIT', start, size)
+    if #members > 0 then
+      local places, names = {}, {}
+      for i = 1, #members do places[i], names[i] = parts(members[i]) end
+      local wanted = call('SMISMEMBER', WANTED, unpack(names))
+      for i = 1, #members do
+        if wanted[i] == 1 then visit(places[i], names[i], members[i]) end
+      end
     end
-  end
-  if #members < size or n >= max then break end
-  start = start + size
-  if start >= 512 then
-    local all = call('SMEMBERS', WANTED)
-    for s = 1, S do
-      local found = {}
-      for i = 1, #all, 1000 do
-        local last = math.min(i + 999, #all)
-        local slice = {}
-        for j = i, last do slice[#slice + 1] = s .. '.' .. all[j] end
-        for j, score in ipairs(call('ZMSCORE', INDEX, unpack(slice))) do
-          if score then found[#found + 1] = {tonumber(score), all[i + j - 1]} end
+    if #members < size or n >= max then break end
+    start = start + size
+    if start >= 512 then
+      local all = call('SMEMBERS', WANTED)
+      for k = 0, S - 1 do
+        local s, found = (begin + k) % S + 1, {}
+        for i = 1, #all, 1000 do
+          local last = math.min(i + 999, #all)
+          local slice = {}
+          for j = i, last do slice[#slice + 1] = s .. '.' .. all[j] end
+          for j, score in ipairs(call('ZMSCORE', INDEX, unpack(slice))) do
+            if score then found[#found + 1] = {tonumber(score), all[i + j - 1]} end
+          end
+        end
+        table.sort(found, function(a, b) return a[1] < b[1] end)
+        for _, one in ipairs(found) do
+          if n >= max then break end
+          visit(s, one[2], s .. '.' .. one[2])
         end
       end
-      table.sort(found, function(a, b) return a[1] < b[1] end)
-      for _, one in ipairs(found) do
-        if n >= max then break end
-        visit(s, one[2], s .. '.' .. one[2])
-      end
+      break
     end
-    break
   end
 end
+serve((begin + 1) * FIRST, '+inf')
+if begin > 0 and n < max then serve(FIRST, '(' .. (begin + 1) * FIRST) end
 for i = 1, #emptied, 1000 do
   call('ZREM', INDEX, unpack(emptied, i, math.min(i + 999, #emptied)))
 end

@@ -59,7 +59,7 @@ class ClusterBackend(RedisBackend):
     def _talk(self, node: Node, greeting: Greeting) -> Talk:
         address = self.slots.address(node)
         patience = self.options.socket_timeout or PATIENCE
-        return Talk(lambda _: address, self.set_clock, patience, greeting)
+        return self.named(Talk(lambda _: address, self.set_clock, patience, greeting))
 
     def new_session(self) -> RedisSession:
         """What asks the store; it is not told of a fork."""

@@ -23,8 +23,8 @@ end
 _common, _store, _promote, _book = (part.replace(RING, _RING) for part in PARTS)
 
 # KEYS: unacked, index, claims, expiring, queue.
-# ARGV: name, limit, tags begin with, lease, 1 if rung for, number of lists, end of an entry, 1 to
-# take without claim.
+# ARGV: name, limit, tags begin with, lease, 1 if rung for, number of lists, end of an entry, how
+# many lists to pass over at first, 1 to take without claim.
 # Returns: time, next time at which something is due or '', 1 if taken without claim, messages.
 _TAKE = """
 local max, untl = tonumber(ARGV[2]), nil
@@ -38,9 +38,10 @@ if o and o.expires then
   local used = now + o.expires / 3
   if not due or used < due then due = used end
 end
-local take = ARGV[8] == '1' and not o
+local take = ARGV[9] == '1' and not o
 local n, out = 0, {stamp(now), due and stamp(due) or '', take and 1 or 0}
-for s = 1, S do
+for k = 0, S - 1 do
+  local s = (tonumber(ARGV[8]) + k) % S + 1
   if n >= max then break end
   local got = call('RPOP', KEYS[8 + s], max - n)
   if got then

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from kombu_redis.memory import warn_of_eviction
 from kombu_redis.session import Parts, RedisSession
 
 from .bindings import ClusterBindings
@@ -47,6 +49,13 @@ class ClusterSession(RedisSession):
         fetcher = ClusterFetcher(cluster, talk, settler.settle)
         putter = ClusterPutter(cluster, talk, bindings, self._register)
         return Parts(talk, settler, fetcher, bindings, putter)
+
+    def look_at_memory(self, deadline: float) -> None:
+        """Warn where a master may evict keys; see `kombu_redis.memory.EvictionWarning`."""
+        for node in self._cluster.slots.masters:
+            # One that can't be asked is told of by what is done with its queues.
+            with contextlib.suppress(*TROUBLE):
+                warn_of_eviction(self.talk.talk(node), deadline)
 
     def declare_queue(self, spec: QueueSpec, deadline: float) -> tuple[QueueSpec, int]:
         """Write the declaration unless there is one, once the queue is in the register."""

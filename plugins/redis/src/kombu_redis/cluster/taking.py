@@ -44,6 +44,7 @@ class Taking:
         """
         backend = self._backend
         queue, amount, tags, take = portion
+        fairness = backend.fairness
         return Call(
             OWN.take,
             backend.keys.group(queue),
@@ -55,6 +56,7 @@ class Taking:
                 int(rung),
                 len(backend.keys.steps),
                 end_of_entry(queue),
+                fairness.begin() if fairness is not None else 0,
                 int(take),
             ),
         )
@@ -85,4 +87,6 @@ class Taking:
                 backend.schedule.hurry()
                 continue
             found.append(delivery)
+        if backend.fairness is not None:
+            backend.fairness.note(found)
         return found
