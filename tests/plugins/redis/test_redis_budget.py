@@ -103,7 +103,8 @@ def test_a_publish_is_one_round_trip(connect: Any, cost: Cost, name: str) -> Non
     assert cost.trips <= 1
     # EVALSHA, the declaration, the list, the bell, the version and the number of bindings.
     assert cost.commands <= 6.02
-    assert cost.calls <= 80
+    # One of them looks at the clock: a line that was silent for a second is looked at before use.
+    assert cost.calls <= 81
 
 
 def test_a_batch_is_two_round_trips(connect: Any, cost: Cost, name: str) -> None:
@@ -130,7 +131,7 @@ def test_a_batch_is_two_round_trips(connect: Any, cost: Cost, name: str) -> None
         # One of 200 is busy: what the index costs, and not 200 times one queue.
         (1, 200, 1.02, 20, 270),
         (10, 200, 0.13, 9, 140),
-        (100, 200, 0.03, 7.5, 105),
+        (100, 200, 0.03, 7.5, 106),
     ],
 )
 def test_consuming(

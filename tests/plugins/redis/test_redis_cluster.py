@@ -569,3 +569,27 @@ def test_nothing_is_left_in_the_store(cluster: RedisCluster) -> None:
                 return all(node.ask("EXISTS", key) == "0" for key in keys)
 
             wait_until(empty, "the claims are gone", 5)
+
+
+def test_lower_priorities_have_their_part(cluster: RedisCluster) -> None:
+    """R-33: while the most urgent one always has messages."""
+    name, count = f"cluster-{SEED}-{next(_numbers)}", 200
+    options = {"priority_fairness": 0.1}
+    with Connection(cluster.url, transport_options=options) as connection:
+        queue = Queue(name)(connection.channel())
+        queue.declare()
+        producer = connection.Producer()
+        for priority in (9, *[0] * count):
+            for _ in range(40 if priority else 1):
+                producer.publish(priority, routing_key=name, priority=priority)
+        got: list[int] = []
+
+        def have(message: Any) -> None:
+            got.append(message.payload)
+            message.ack()
+
+        with connection.Consumer(queue, on_message=have, prefetch_count=1):
+            while len(got) < count:
+                connection.drain_events(timeout=5)
+        assert 0.1 * count - 1 <= got[:count].count(9) < 40
+        queue.delete()

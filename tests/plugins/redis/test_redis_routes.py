@@ -233,13 +233,15 @@ def test_r32_strict_refuses_what_is_out_of_range(connect: Any, name: str, priori
 
 @pytest.mark.parametrize("prefetch", [1, 20])
 @pytest.mark.parametrize("fairness", [0.0, 0.1])
+@pytest.mark.parametrize("queues", [1, 40])
 def test_r33_lower_priorities_have_their_part(
-    connect: Any, name: str, fairness: float, prefetch: int
+    connect: Any, name: str, fairness: float, prefetch: int, queues: int
 ) -> None:
     """While the most urgent one always has messages; strict order gives them nothing."""
     count = 2_000 if FULL else 300
     connection = connect(priority_fairness=fairness)
     queue = declared(connection, name)
+    others = [declared(connection, f"{name}-{number}") for number in range(1, queues)]
     producer = connect().Producer()
     for priority in (3, 6, 9):
         for _ in range(count // 10):
@@ -252,7 +254,7 @@ def test_r33_lower_priorities_have_their_part(
         got.append(message.payload)
         message.ack()
 
-    with connection.Consumer(queue, on_message=have, prefetch_count=prefetch):
+    with connection.Consumer([queue, *others], on_message=have, prefetch_count=prefetch):
         while len(got) < count:
             connection.drain_events(timeout=5)
     seen = Counter(got[:count])
