@@ -21,10 +21,13 @@ class Sentinel(Redis):
 
     name = "Sentinel"
 
-    def __init__(self, watched: Redis, *, secured: bool = False) -> None:
+    def __init__(
+        self, watched: Redis, *, secured: bool = False, down_after: float = DOWN_AFTER
+    ) -> None:
         super().__init__()
         self._watched = watched
         self._secured = secured
+        self._down_after = int(down_after * 1000)
         self.tls_port = self.reserve() if secured else None
 
     def prepare(self) -> None:
@@ -34,8 +37,8 @@ class Sentinel(Redis):
             f"port {self.port}",
             f"dir {self.folder}",
             f"sentinel monitor mine {watched.host} {watched.port} 1",
-            f"sentinel down-after-milliseconds mine {int(DOWN_AFTER * 1000)}",
-            "sentinel failover-timeout mine 6000",
+            f"sentinel down-after-milliseconds mine {self._down_after}",
+            "sentinel failover-timeout mine 3000",
         ]
         if self._secured:
             self.certificates = Certificates(self.folder / "certificates")

@@ -106,7 +106,7 @@ def test_a_database_that_is_no_number_is_refused() -> None:
 def watched(secured: Redis) -> Iterator[tuple[Redis, Sentinel]]:
     with Redis(options={"repl-diskless-sync-delay": "0"}) as master:
         replica = Redis(options={"replicaof": f"{master.host} {master.port}"})
-        with replica, Sentinel(master) as sentinel:
+        with replica, Sentinel(master, down_after=0.5) as sentinel:
             wait_until(lambda: replicas_of(sentinel) == 1, "the sentinel knows it", 20)
             address = (master.host, master.port)
             wait_until(
