@@ -61,6 +61,21 @@ class Proxies:
         for proxy in self._proxies:
             proxy.finish()
 
+    @property
+    def accepted(self) -> int:
+        """How many connections were accepted so far."""
+        return sum(proxy.accepted for proxy in self._proxies)
+
+    def blackhole(self) -> None:
+        """See `Proxy.blackhole`, both ways."""
+        for proxy in self._proxies:
+            proxy.blackhole()
+
+    def cut_after(self, count: int, *, down: bool = False) -> None:
+        """See `Proxy.cut_after`; each counts for itself."""
+        for proxy in self._proxies:
+            proxy.cut_after(count, down=down)
+
     def refuse(self) -> None:
         """See `Proxy.refuse`."""
         for proxy in self._proxies:

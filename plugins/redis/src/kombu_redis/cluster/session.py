@@ -51,9 +51,10 @@ class ClusterSession(RedisSession):
         return Parts(talk, settler, fetcher, bindings, putter)
 
     def look_at_memory(self, deadline: float) -> None:
-        """Warn where a master may evict keys; see `kombu_redis.memory.EvictionWarning`."""
-        for node in self._cluster.slots.masters:
-            # One that can't be asked is told of by what is done with its queues.
+        """Warn where masters may evict keys; see `kombu_redis.memory.EvictionWarning`."""
+        # The first one speaks for all, which are set up alike; one that can't be asked is told of
+        # by what is done with its queues.
+        for node in self._cluster.slots.masters[:1]:
             with contextlib.suppress(*TROUBLE):
                 warn_of_eviction(self.talk.talk(node), deadline)
 

@@ -98,6 +98,8 @@ class ClusterTalk(Commands):
         self.slots.load(deadline)
         failed: Exception | None = None
         for node in self.slots.masters:
+            if failed is not None and monotonic() >= deadline:
+                break
             try:
                 self.talk(node).open(deadline)
                 return
