@@ -139,6 +139,9 @@ class Talk(Commands):
                 self.abandon()
             elif (idle := monotonic() - self._asked_at) < _FRESH or self._is_there(idle, deadline):
                 return line
+            elif monotonic() >= deadline:
+                # To find that out took all the time that there was.
+                raise errors.unreachable(self.where, driver.TimeoutError("it did not answer"))
         self._asked_at = now = monotonic()
         timeout = max(deadline - now, _LEAST)
         address = self._address(deadline)
@@ -190,6 +193,13 @@ class Talk(Commands):
             logger.debug("The line to %s was gone; it is opened anew", self.where, exc_info=True)
             return False
         return True
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether something can be written without waiting for anything first; see `open`."""
+        idle = monotonic() - self._asked_at
+        used = idle < _FRESH or (not self._outstanding and idle < self.check_after)
+        return self._line is not None and used
 
     def drop(self) -> None:
         """Close the line; what is outstanding is not answered any more."""

@@ -177,7 +177,7 @@ class ClusterTalk(Commands):
             redirected, stuck, stale = self._round(calls, left, full, answers, deadline, once)
             if not redirected and not stuck:
                 return answers
-            if stale and monotonic() < deadline:
+            if stale and monotonic() + pause < deadline:
                 try:
                     self.slots.reload(generation, deadline)
                     self._clear_up()
@@ -235,7 +235,8 @@ class ClusterTalk(Commands):
         for n, (node, places) in enumerate(groups.items()):
             talk = self.talk(node)
             try:
-                if n and monotonic() >= deadline:
+                # The first attempt is made in any case, however little time there is.
+                if (n or answers[places[0]] is not None) and monotonic() >= deadline:
                     raise TimeoutError(f"there was no time left to ask {node}")
                 if talk.outstanding and not talk.gather(deadline):
                     raise TimeoutError(f"{node} has not yet answered what it was asked before")
@@ -382,15 +383,14 @@ class ClusterTalk(Commands):
         """Send scripts; the answers are handed to `told` when somebody reads them.
 
         What does not get there, or is refused by a node that is not the one to ask, is sent again
-        for a while.
+        for a while, with what somebody waits for.
         """
         groups: dict[Node, list[int]] = {}
         now = monotonic()
-        if self._again and now >= self._again_at:
-            self._send_again(now + _LONGEST_PAUSE)
         for at, call in enumerate(calls):
             node = self.slots.node(slot_of(call.keys[0]))
-            if node is None or node not in self._talks or self._is_shunned(node):
+            # To open a line takes a while that nobody has here: who waits for answers does it.
+            if node is None or not self.talk(node).at_hand or self._is_shunned(node):
                 self._again.append((call, told[at], now + _KEPT))
             else:
                 groups.setdefault(node, []).append(at)
