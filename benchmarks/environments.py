@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venvs"
 
 #: The distributions of this checkout that are measured, by their folders.
-PARTS = ("core", "plugins/memory", "plugins/amqp")
+PARTS = ("core", "plugins/memory", "plugins/amqp", "plugins/redis")
 
 #: Seconds that one measurement may take before it counts as hung.
 PATIENCE = 300

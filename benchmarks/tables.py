@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stats import Ratio
     from summary import Figures, Line
 
-__all__ = ("added", "budgets", "conditions", "latencies", "messages", "replace", "starts")
+__all__ = ("added", "budgets", "conditions", "grid", "latencies", "messages", "replace", "starts")
 
 
 def conditions(results: Mapping[str, Any]) -> str:
@@ -42,7 +42,7 @@ def messages(lines: Mapping[str, Line]) -> str:
         if line.ours.p50 is None and not line.ours.peak
     ]
     head = ["case", "5.7 us", "ours us", "5.7 CPU us", "ours CPU us", "times as fast", "target", ""]
-    return _table(head, rows)
+    return grid(head, rows)
 
 
 def added(lines: Mapping[str, Line], plain: str = "publish") -> str:
@@ -61,7 +61,7 @@ def added(lines: Mapping[str, Line], plain: str = "publish") -> str:
         for line in lines.values()
     ]
     head = ["case", "5.7 CPU us", "ours CPU us", "5.7 adds", "ours adds", "times as fast"]
-    return _table([*head, "target", ""], rows)
+    return grid([*head, "target", ""], rows)
 
 
 def latencies(lines: Mapping[str, Line]) -> str:
@@ -78,7 +78,7 @@ def latencies(lines: Mapping[str, Line]) -> str:
         for line in lines.values()
         if line.ours.p50 is not None
     ]
-    return _table(["case", "5.7 p50 us", "5.7 p99 us", "ours p50 us", "ours p99 us"], rows)
+    return grid(["case", "5.7 p50 us", "5.7 p99 us", "ours p50 us", "ours p99 us"], rows)
 
 
 def starts(lines: Mapping[str, Line]) -> str:
@@ -103,7 +103,7 @@ def starts(lines: Mapping[str, Line]) -> str:
     ]
     head = ["case", "5.7 ms", "5.7 CPU ms", "5.7 MB", "ours ms", "ours CPU ms", "ours MB"]
     head += ["times as fast", "target", ""]
-    return _table(head, rows)
+    return grid(head, rows)
 
 
 def budgets(figures: Mapping[str, Mapping[str, Any]]) -> str:
@@ -112,7 +112,7 @@ def budgets(figures: Mapping[str, Mapping[str, Any]]) -> str:
         [name, f"{budget['calls'] / 1000:.1f}", f"{budget['blocks'] / 1000:.1f}"]
         for name, budget in figures.items()
     ]
-    return _table(["step", "calls a message", "blocks a message"], rows)
+    return grid(["step", "calls a message", "blocks a message"], rows)
 
 
 def replace(text: str, name: str, content: str) -> str:
@@ -147,7 +147,8 @@ def _judgement(line: Line, lines: Mapping[str, Line]) -> list[str]:
     return [str(target), "met" if target.met(line, lines) else "**missed**"]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
     # Text to the left, figures to the right.
     marks = ["---", *["--:"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, marks, *rows))

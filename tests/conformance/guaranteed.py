@@ -39,6 +39,7 @@ REQUIRED = {
     "memory": {*_ALWAYS, *_TIMES, "leases", "delivery_count", "ordering", "priorities"},
     "mongodb": {*_CLAIMS, *_TIMES, *_SERVER, "ordering", "priorities", "shared_topology"},
     "redis": {*_CLAIMS, *_TIMES, *_SERVER, "ordering", "priorities", "shared_topology"},
+    "redis_cluster": {*_CLAIMS, *_TIMES, *_SERVER, "ordering", "priorities", "shared_topology"},
     # Amazon's queues have no order, but for those of the kind FIFO.
     "sqs": {
         *_CLAIMS,

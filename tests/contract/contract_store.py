@@ -56,8 +56,9 @@ def make_envelope(body: str | bytes = b"", **fields: Any) -> Envelope:
     return envelope
 
 
-def put(session: Session, queue: str, *bodies: bytes) -> None:
-    assert not session.put([(queue, make_envelope(body)) for body in bodies], soon())
+def put(session: Session, queue: str, *bodies: bytes, exchange: str = "") -> None:
+    items = [(queue, make_envelope(body, exchange=exchange)) for body in bodies]
+    assert not session.put(items, soon())
 
 
 def fetch(session: Session, queue: str, count: int, within: float = PATIENCE) -> list[Delivery]:

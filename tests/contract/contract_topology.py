@@ -72,14 +72,14 @@ class TestTopology:
         here.bind(Binding(exchange, queue, "k"), "topic", soon())
         stamp, _ = here.load(exchange, "topic", soon())
         for _ in range(3):
-            put(here, queue, b"1")
+            put(here, queue, b"1", exchange=exchange)
             assert here.fresh(exchange, stamp)
 
     @pytest.mark.parametrize("change", ["bind", "unbind"])
     def test_a_change_elsewhere_is_known_after_the_next_put(
         self, here: Any, there: Any, exchange: str, queue: str, change: str
     ) -> None:
-        """fresh: what was loaded "stood when the store gave its last answer"."""
+        """fresh: what was loaded stood when a message of the exchange was stored."""
         first, second = Binding(exchange, queue, "k"), Binding(exchange, "another", "k")
         here.bind(first, "topic", soon())
         stamp, _ = here.load(exchange, "topic", soon())
@@ -87,7 +87,7 @@ class TestTopology:
             there.bind(second, "topic", soon())
         else:
             there.unbind(first, "topic", soon())
-        put(here, queue, b"1")
+        put(here, queue, b"1", exchange=exchange)
         assert not here.fresh(exchange, stamp)
         stamp, found = here.load(exchange, "topic", soon())
         assert list(found) == (

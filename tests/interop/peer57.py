@@ -39,8 +39,9 @@ def send(connection, given):
             body = base64.b64decode(options.pop("binary"))
         producer.publish(body, exchange=exchange, routing_key=given["queue"], **options)
     for body in given.get("bodies", ()):
+        time.sleep(given.get("pause", 0))
         producer.publish(
-            body,
+            time.time() if body == "now" else body,
             exchange=exchange,
             routing_key=given.get("key", given.get("queue", "")),
             priority=(given.get("priorities") or {}).get(str(body), 0),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import subprocess
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis as driver
 
 from kombu import Connection, Exchange, Producer, Queue
+from kombu.exceptions import ChannelError
+from kombu.testing.faults.processes import Child
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import Inbox, wait_until
 from kombu.testing.servers import Redis
+from kombu_redis.transport import drain_to_kombu5
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,6 +183,27 @@ def test_an_idle_consumer_finds_what_5_7_sends_within_a_second_or_so(
     assert time.monotonic() - began < 1.6
 
 
+@pytest.mark.parametrize("queues", [1, 50], ids=["one queue", "50 queues"])
+def test_an_idle_consumer_finds_what_5_7_sends_afterwards_in_about_50_ms(
+    old: Any, connect: Any, name: str, queues: int
+) -> None:
+    connection = connect()
+    names = [name, *(f"{name}-{number}" for number in range(1, queues))]
+    for each in names:
+        Queue(each)(connection.channel()).declare()
+    took: list[float] = []
+    with connection.Consumer(
+        [Queue(each) for each in names],
+        on_message=lambda m: (took.append(time.time() - m.payload), m.ack()),
+    ):
+        peer = old("send", queue=name, bodies=["now"] * 12, pause=0.2)
+        while len(took) < 12:
+            connection.drain_events(timeout=10)
+        peer.finish()
+    assert took[0] < 1.6
+    assert sorted(took[1:])[5] < 0.12
+
+
 @pytest.mark.mixed_fleet("priorities")
 def test_priorities_are_the_same(old: Any, connect: Any, name: str) -> None:
     priorities = {"9": 9, "0": 0, "4": 4, "6": 6}
@@ -305,8 +332,6 @@ def test_what_a_dead_worker_of_5_7_held_comes_back(
 def test_what_a_dead_consumer_held_comes_to_5_7_by_another_of_ours(
     old: Any, connect: Any, name: str
 ) -> None:
-    from kombu.testing.faults.processes import Child
-
     producer = Producer(connect().channel())
     for number in range(3):
         producer.publish(number, routing_key=name)
@@ -340,10 +365,146 @@ def test_nothing_is_left_where_everything_was_acknowledged(
     inbox.messages[0].ack()
     queue.delete()
     connection.release()
-    import redis as driver
-
     client = driver.Redis(host=redis.host, port=redis.port)
     left = [key.decode() for key in client.keys(f"{name}:*")]
     client.close()
     # Remembered for a while: that the queue was deleted.
     assert left == [f"{name}:_kombu6.queue.{name}"]
+
+
+# -- each dies, and the other goes on -------------------------------------------------------------
+
+
+def held_of(redis: Redis, name: str) -> list[bytes]:
+    """What is booked of a queue."""
+    with looking(redis) as client:
+        return [entry for entry in client.hvals("unacked") if name.encode() in entry]
+
+
+@contextlib.contextmanager
+def looking(redis: Redis) -> Iterator[Any]:
+    """The driver's client."""
+    with contextlib.closing(driver.Redis(host=redis.host, port=redis.port)) as client:
+        yield client
+
+
+def killed_while_it_holds(url: str, name: str, count: int) -> None:
+    """A consumer of this Kombu takes messages and is killed."""
+    given = (url, json.dumps({"lease": 1}), "hold", name, str(count))
+    with Child("kombu.testing.kit.client", *given) as child:
+        wait_until(lambda: len(child.output.split()) >= count, "the client holds them", 20)
+        child.kill9()
+
+
+#: Of a worker of 5.7: it takes back soon what others held.
+EAGER = {"visibility_timeout": 1, "unacked_restore_interval": 0.1, "unacked_restore_throttle": 1}
+
+
+@pytest.mark.mixed_fleet("dead_6")
+@pytest.mark.timeout(120)
+def test_5_7_gives_back_what_the_last_of_ours_held(
+    old: Any, connect: Any, name: str, redis: Redis
+) -> None:
+    """After its lease and 5.7's visibility timeout."""
+    with connect() as connection:
+        producer = Producer(connection.channel())
+        for number in range(5):
+            producer.publish(number, routing_key=name)
+        url = connection.as_uri(include_password=True)
+    killed_while_it_holds(url, name, 5)
+    messages = old("consume", EAGER, queue=name, count=5, seconds=30).finish()
+    assert sorted(message["body"] for message in messages) == list(range(5))
+    assert all(message["redelivered"] for message in messages)
+    assert not held_of(redis, name)
+
+
+@pytest.mark.mixed_fleet("dead_57", "dead_6")
+@pytest.mark.timeout(120)
+def test_a_mixed_fleet_of_which_one_of_each_dies_loses_nothing(
+    old: Any, connect: Any, name: str, redis: Redis
+) -> None:
+    """Both publish and both consume; the ledger is clean."""
+    count = 40
+    sender = old("send", queue=name, bodies=[f"5.7-{number}" for number in range(count)])
+    connection = connect(visibility_timeout=1, unacked_restore_interval=0.5, lease=2)
+    producer = Producer(connection.channel())
+    for number in range(count):
+        producer.publish(f"6-{number}", routing_key=name)
+    sender.finish()
+    url = connection.as_uri(include_password=True)
+    theirs = old("consume", queue=name, count=8, hold=True, prefetch=8, seconds=60)
+    theirs.until(8)
+    killed_while_it_holds(url, name, 8)
+    theirs.kill()
+    worker = old("consume", EAGER, queue=name, count=10_000, seconds=10)
+    inbox = Inbox(connection, Queue(name), prefetch=3)
+    acknowledged = 0
+    deadline = time.monotonic() + 12
+    while time.monotonic() < deadline:
+        with contextlib.suppress(TimeoutError):
+            connection.drain_events(timeout=0.2)
+        for message in inbox.messages[acknowledged:]:
+            message.ack()
+            acknowledged += 1
+    worker.finish()
+    done = Counter([*worker.bodies, *inbox.bodies])
+    wanted = {f"{who}-{number}" for who in ("5.7", "6") for number in range(count)}
+    assert set(done) == wanted
+    assert all(times == 1 for times in done.values()), done
+    connection.release()
+    assert not held_of(redis, name)
+
+
+# -- the way back ---------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(120)
+def test_what_is_drained_is_consumed_by_5_7(
+    old: Any, connect: Any, name: str, redis: Redis
+) -> None:
+    """Delayed, returned with a delay, dead letters, held by a consumer that was killed."""
+    connection = connect(lease=60, requeue_backoff=60)
+    producer = Producer(connection.channel())
+    Queue(name)(connection.channel()).declare()
+    for number in range(3):
+        producer.publish(f"ready-{number}", routing_key=name)
+        producer.publish(f"delayed-{number}", routing_key=name, delay=3600, priority=9)
+    producer.publish("held", routing_key=name)
+    queue = Queue(name)(connection.channel())
+    returned = queue.get()
+    with looking(redis) as look:
+        # As an expired one lies there until somebody forwards it.
+        raw = look.lpop(name)
+        look.lpush(f"_kombu6.dead.{name}", b"expired|" + raw)
+        assert look.zcard(f"_kombu6.later.{name}") == 3
+        with Child(
+            "kombu.testing.kit.client",
+            connection.as_uri(include_password=True),
+            json.dumps({"lease": 60}),
+            "hold",
+            name,
+            "2",
+        ) as child:
+            wait_until(lambda: len(child.output.split()) >= 2, "the client holds them", 20)
+            child.kill9()
+        returned.requeue()
+        connection.release()
+        with Connection(redis.url) as draining:
+            drained = drain_to_kombu5(draining)
+            assert drain_to_kombu5(draining) == (0, 0, 0)
+        assert drained.held == 2
+        assert drained.dead_letters == 1
+        assert drained.delayed >= 3
+        for key in ("later", "dead"):
+            assert not look.exists(f"_kombu6.{key}.{name}")
+        assert not look.zcard("_kombu6.claims")
+    messages = old("consume", queue=name, count=7, seconds=20).finish()
+    bodies = sorted(message["body"] for message in messages)
+    wanted = [f"{what}-{number}" for what in ("delayed", "ready") for number in range(3)]
+    assert bodies == sorted([*wanted, "held"])
+    assert not held_of(redis, name)
+
+
+def test_what_is_no_redis_is_not_drained() -> None:
+    with Connection("memory://") as connection, pytest.raises(ChannelError, match="redis://"):
+        drain_to_kombu5(connection)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = (
+    "AccessRefused",
     "BatchPublishError",
     "ChannelError",
     "ChannelLimitExceeded",
@@ -206,6 +207,15 @@ class AMQPError(KombuError):
 
 class ConnectionError(AMQPError):  # noqa: A001
     """The connection to the broker failed, or the broker closed it."""
+
+
+class AccessRefused(ConnectionError):
+    """The broker refuses the user or the password; trying again with the same ones is no use.
+
+    No retry policy tries it again, unless there is another host to go to.
+    """
+
+    code = 403
 
 
 class ChannelError(AMQPError):

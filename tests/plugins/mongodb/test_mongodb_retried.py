@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 
-from pymongo.errors import DuplicateKeyError
+import pytest
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from kombu.exceptions import AccessRefused
 from kombu.transport.backend import Envelope, QueueSpec
+from kombu_mongodb.errors import bounded
 from kombu_mongodb.sending import Sending
 
 
@@ -32,3 +36,10 @@ def test_it_counts_as_stored() -> None:
     envelope = Envelope("body", "text/plain", "utf-8", {}, {}, "", "q")
     assert sending.put([("q", envelope)], time.monotonic() + 5) == []
     assert len(messages.stored) == 1
+
+
+def test_a_refused_user_is_told_as_such() -> None:
+    """Which nothing tries again."""
+    with pytest.raises(AccessRefused, match="refused the user") as caught, bounded("h:1", inf):
+        raise OperationFailure("Authentication failed.", 18)
+    assert caught.value.reply_code == 403

@@ -12,8 +12,8 @@ from kombu import Connection, Queue
 from kombu.exceptions import LeaseLost
 
 
-def main(url: str, name: str, path: str) -> None:
-    """Work until somebody kills this."""
+def main(url: str, names: str, path: str) -> None:
+    """Work until somebody kills this; the queues are named with commas between them."""
     effects = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     luck = random.Random(os.getpid())
 
@@ -28,9 +28,11 @@ def main(url: str, name: str, path: str) -> None:
             os.write(effects, b"late\n")
 
     with Connection(url, transport_options={"lease": 1.5}) as connection:
-        queue = Queue(name)(connection.channel())
-        queue.declare()
-        with connection.Consumer(queue, on_message=work, prefetch_count=20):
+        channel = connection.channel()
+        queues = [Queue(name) for name in names.split(",")]
+        for queue in queues:
+            queue(channel).declare()
+        with connection.Consumer(queues, on_message=work, prefetch_count=20):
             while True:
                 try:
                     connection.drain_events(timeout=1)

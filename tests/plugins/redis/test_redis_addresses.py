@@ -8,6 +8,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis_sentinel import Sentinel
 
 from kombu import Connection
 from kombu.exceptions import ConnectionError as BrokerConnectionError
@@ -18,8 +19,7 @@ from kombu.testing.servers import Redis
 from kombu.testing.servers.base import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
 secured = server_fixture(
     Redis, lambda: Redis(tls=True, users={"alice": "s%c/r@t", "bob": "x"}), scope="module"
@@ -102,39 +102,11 @@ def test_a_database_that_is_no_number_is_refused() -> None:
     assert "wanted is a number" in str(caught.value)
 
 
-class Sentinel(Redis):
-    """A sentinel that watches one server."""
-
-    name = "Sentinel"
-
-    def __init__(self, watched: Redis) -> None:
-        super().__init__()
-        self._watched = watched
-
-    def prepare(self) -> None:
-        (self.folder / "server.conf").write_text(
-            f"bind {self.host}\nport {self.port}\ndir {self.folder}\n"
-            f"sentinel monitor mine {self._watched.host} {self._watched.port} 1\n"
-            "sentinel down-after-milliseconds mine 500\n"
-            "sentinel failover-timeout mine 3000\n"
-        )
-
-    def command(self, program: Path) -> Sequence[str]:
-        return [str(program), str(self.folder / "server.conf"), "--sentinel"]
-
-    def answers(self) -> bool:
-        return ask((self.host, self.port), b"PING\r\n").startswith(b"+PONG")
-
-    @property
-    def url(self) -> str:
-        return f"sentinel://{self.host}:{self.port}"
-
-
 @pytest.fixture(scope="module")
 def watched(secured: Redis) -> Iterator[tuple[Redis, Sentinel]]:
     with Redis(options={"repl-diskless-sync-delay": "0"}) as master:
         replica = Redis(options={"replicaof": f"{master.host} {master.port}"})
-        with replica, Sentinel(master) as sentinel:
+        with replica, Sentinel(master, down_after=0.5) as sentinel:
             wait_until(lambda: replicas_of(sentinel) == 1, "the sentinel knows it", 20)
             address = (master.host, master.port)
             wait_until(

@@ -54,14 +54,19 @@ def judge(path: Path, accepted: set[int], kills: int) -> None:
     assert len(twice) <= 2 * 20 * (kills + 1)
 
 
-@pytest.mark.timeout(600 if FULL else 120)
-def test_killed_consumers_lose_nothing(redis: Redis, tmp_path: Path) -> None:
-    kills = 300 if FULL else 8
-    name, path, luck = f"kills-{SEED}", tmp_path / "effects", Random(SEED)
+@pytest.mark.timeout(1800 if FULL else 120)
+@pytest.mark.parametrize("queues", [1, 40], ids=["one queue", "40 queues"])
+def test_r06_killed_consumers_lose_nothing(redis: Redis, tmp_path: Path, queues: int) -> None:
+    kills = 1_000 if FULL else 20
+    print(f"seed {SEED}: KOMBU_TEST_SEED repeats it")
+    path, luck = tmp_path / "effects", Random(SEED)
+    names = [f"kills-{SEED}-{queues}-{number}" for number in range(queues)]
+    name = ",".join(names)
     began = time.monotonic()
     accepted: set[int] = set()
     with contextlib.ExitStack() as stack, Connection(redis.url) as connection:
-        Queue(name)(connection.channel()).declare()
+        for each in names:
+            Queue(each)(connection.channel()).declare()
         children = [begin(redis.url, name, path) for _ in range(WORKERS)]
         stack.callback(lambda: [child.close() for child in children])
         number = 0
@@ -69,7 +74,7 @@ def test_killed_consumers_lose_nothing(redis: Redis, tmp_path: Path) -> None:
             until = time.monotonic() + 0.1 + luck.random() * 0.2
             while time.monotonic() < until:
                 for _ in range(10):
-                    if publish(connection, name, number):
+                    if publish(connection, luck.choice(names), number):
                         accepted.add(number)
                     number += 1
                 time.sleep(0.01)
@@ -84,9 +89,10 @@ def test_killed_consumers_lose_nothing(redis: Redis, tmp_path: Path) -> None:
         )
         time.sleep(2)
         judge(path, accepted, kills)
-        wait_until(lambda: held(redis, name) == 0, "nothing is held", 5)
+        for each in names:
+            wait_until(lambda each=each: held(redis, each) == 0, "nothing is held", 5)  # type: ignore[misc]
     record(
-        "redis: killed consumers lose nothing",
+        "redis: R-6, killed consumers lose nothing" + (", 40 queues" if queues > 1 else ""),
         time.monotonic() - began,
         kills=kills,
         accepted=len(accepted),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kombu.exceptions import AccessRefused
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,11 +23,12 @@ def as_library_errors(
 ) -> Iterator[None]:
     """Raise recoverable errors of the transport as `connection_error` and `channel_error`.
 
-    What went wrong is the cause; errors that are one of the two already pass.
+    What went wrong is the cause; errors that are one of the two already pass, and so does
+    `AccessRefused`, which nothing here can cure.
     """
     try:
         yield
-    except (connection_error, channel_error):
+    except (connection_error, channel_error, AccessRefused):
         raise
     except connection.recoverable_connection_errors as exc:
         raise connection_error(str(exc)) from exc

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kombu.exceptions import AccessRefused
 from kombu.utils.deadlines import current, operation_timeout, remaining, time_is_up, within
 from kombu.utils.functional import retry_over_time
 
@@ -37,10 +38,11 @@ def establish(
     """Connect to one host after the other until it works; returns the transport's connection.
 
     See `Connection.ensure_connection` for the arguments; `intervals` are its start, step and max.
-    It ends with the deadline of the scope, see `kombu.utils.deadlines`.
+    It ends with the deadline of the scope, see `kombu.utils.deadlines`, and once every host has
+    refused the user one after the other (`kombu.exceptions.AccessRefused`).
     """
     hosts = max(len(connection.alt), 1)
-    tried = 0
+    tried = refused = 0
     last: BaseException | None = None
 
     def attempt() -> Any:
@@ -51,8 +53,12 @@ def establish(
             return connection._connection_factory()  # noqa: SLF001  replaced by tests of others
 
     def failed(exc: BaseException, pauses: Iterator[float], retries: int) -> float:
-        nonlocal tried, last
+        nonlocal tried, refused, last
         tried, last = tried + 1, exc
+        refused = refused + 1 if isinstance(exc, AccessRefused) else 0
+        if refused == hosts:
+            # Only other credentials help, which no pause brings.
+            raise exc
         # Only a round over all hosts is followed by a pause.
         round_done = connection.completes_cycle(retries)
         pause = next(pauses) if round_done else 0.0

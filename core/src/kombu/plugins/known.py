@@ -29,13 +29,22 @@ def _family(
     return [KnownTransport(scheme, distribution, extra, written) for scheme in schemes]
 
 
-#: The 27 schemes of kombu 5.7, and ``etcd2``, by name.
+#: The 27 schemes of kombu 5.7, and those that are new here, by name.
 KNOWN: dict[str, KnownTransport] = {
     known.scheme: known
     for family in (
         _family("kombu-memory", "memory", "memory", written=True),
         _family("kombu-amqp", "amqp", "amqp", "amqps", "pyamqp", "librabbitmq", written=True),
-        _family("kombu-redis", "redis", "redis", "rediss", "sentinel", written=True),
+        _family(
+            "kombu-redis",
+            "redis",
+            "redis",
+            "rediss",
+            "sentinel",
+            "rediscluster",
+            "redisclusters",
+            written=True,
+        ),
         _family("kombu-sqs", "sqs", "sqs", "SQS", written=True),
         _family("kombu-mongodb", "mongodb", "mongodb", written=True),
         _family("kombu-zookeeper", "zookeeper", "zookeeper", written=True),

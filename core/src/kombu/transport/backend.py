@@ -352,8 +352,8 @@ class Topology(Protocol):
     """A session of a store whose bindings are shared between processes.
 
     Of the session and not of the backend, because only the answers on one connection are ordered:
-    a `fresh` that is asked after a `put` of the same session knows every change that the store had
-    seen before it stored the message.
+    a `fresh` that is asked after a `put` of the same session knows every change to the bindings of
+    the message's exchange, and of those that it passes on to, that was made before the `put` began.
 
     Each is told the type of the exchange ("direct", "topic", ...), for stores that write or read
     bindings of some types in another way; `None`: the process has not declared it.
@@ -371,7 +371,7 @@ class Topology(Protocol):
         """The bindings of `exchange`, with a stamp for `fresh`."""
 
     def fresh(self, exchange: str, stamp: object) -> bool:
-        """Whether what was loaded with `stamp` stood when the store gave its last answer.
+        """Whether what was loaded with `stamp` stood when the session last heard of the exchange.
 
         Told without I/O, by what came with the answers to this session's commands.
         """

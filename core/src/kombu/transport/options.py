@@ -6,7 +6,6 @@ users write.
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -94,6 +93,8 @@ def parse_options(cls: type[T], given: Mapping[str, Any]) -> T:
         given = {cls.spelled.get(name, name): value for name, value in given.items()}
     for name in given:
         if name not in known and name not in _ELSEWHERE:
+            import difflib  # only for options that nobody knows
+
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {sorted(known)}"
             warnings.warn(

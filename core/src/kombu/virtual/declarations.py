@@ -98,6 +98,26 @@ class Declarations:
         with self._lock:
             return self._router.resolve(exchange, routing_key, headers).queues
 
+    def targets_in_step(
+        self,
+        step: dict[Any, tuple[str, ...]],
+        exchange: str,
+        routing_key: str,
+        headers: Mapping[str, Any],
+    ) -> tuple[str, ...]:
+        """The queues that one message of many goes to, which are published in one step.
+
+        `step` belongs to the caller, who has a new one for each step: what was found is kept in it.
+        """
+        queues = step.get((exchange, routing_key))
+        if queues is None:
+            with self._lock:
+                found = self._router.resolve(exchange, routing_key, headers)
+            queues = found.queues
+            if found.cacheable:
+                step[exchange, routing_key] = queues
+        return queues
+
     def find_exchange(self, name: str) -> ExchangeSpec | None:
         """The declaration that stands, `None` where nobody declared it."""
         return self._router.find_exchange(name)

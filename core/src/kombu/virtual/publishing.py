@@ -72,18 +72,21 @@ class Publisher:
         items: list[tuple[str, Envelope]] = []
         positions: list[int] = []
         broadcasting = self._transport.routes.broadcasting
+        targets_in_step = self._declarations.targets_in_step
+        step: dict[Any, tuple[str, ...]] = {}
         for position, envelope in enumerate(messages):
             self._set_times(envelope)
             if broadcasting is not None and broadcasting.applies(envelope.exchange):
                 broadcasting.send(envelope, self._transport.deadline())
                 continue
-            targets = self._declarations.targets(
-                envelope.exchange, envelope.routing_key, envelope.headers
+            targets = targets_in_step(
+                step, envelope.exchange, envelope.routing_key, envelope.headers
             )
             if not targets:
                 self._unroutable(envelope, mandatory=False)
-            items.extend((queue, envelope) for queue in targets)
-            positions.extend(position for _ in targets)
+            for queue in targets:
+                items.append((queue, envelope))
+                positions.append(position)
         refused = self._session.put(items, self._transport.deadline()) if items else ()
         return [(positions[index], error) for index, error in refused]
 
@@ -96,9 +99,12 @@ class Publisher:
 
     def _set_times(self, envelope: Envelope) -> None:
         """Work out when a message is to be delivered, and when it expires."""
+        headers = envelope.headers
+        if "expiration" not in envelope.properties and not (headers and DELAY in headers):
+            return
         transport = self._transport
         expiration = envelope.properties.get("expiration")
-        delay = envelope.headers.pop(DELAY, 0)
+        delay = headers.pop(DELAY, 0)
         if delay:
             if not transport.capabilities.delay:
                 raise refusals.no_delay(transport.driver_name, "Basic.publish")

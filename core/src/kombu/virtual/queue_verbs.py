@@ -12,7 +12,7 @@ from .arguments import backoff, check_equivalent, queue_spec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kombu.transport.backend import Session
+    from kombu.transport.backend import QueueSpec, Session
 
     from .declarations import Declarations
     from .receiver import Receiver
@@ -86,7 +86,7 @@ class QueueVerbs:
         deadline: float,
     ) -> queue_declare_ok_t:
         """Declare a queue; raises what ``Channel.queue_declare`` documents."""
-        wanted = queue_spec(name, durable, arguments)
+        wanted = self.spec(name, durable, arguments, temporary=auto_delete or exclusive)
         self._rules.may_redeclare(name, auto_delete, exclusive)
         standing, ready = self._session.declare_queue(wanted, deadline)
         if self._transport.capabilities.queue_specs:
@@ -98,6 +98,20 @@ class QueueVerbs:
             backoff(standing.arguments, self._transport.options.requeue_backoff_max),
         )
         return self._answer(name, ready)
+
+    def spec(
+        self,
+        name: str,
+        durable: bool,
+        arguments: Mapping[str, Any] | None,
+        *,
+        temporary: bool,
+    ) -> QueueSpec:
+        """What to declare; raises `ChannelError` (406) where an argument makes no sense.
+
+        A plugin may see to it that a `temporary` queue does not outlive a client that was killed.
+        """
+        return queue_spec(name, durable, arguments)
 
     def may_create(self, name: str, deadline: float) -> None:
         """Raise `ChannelError` (403) where a new queue would have a name of the broker's."""

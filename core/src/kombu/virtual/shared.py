@@ -85,6 +85,19 @@ class SharedDeclarations(Declarations):
             self._bring_up_to_date(exchange, reload=True)
         return super().targets(exchange, routing_key, headers)
 
+    def targets_in_step(
+        self,
+        step: dict[Any, tuple[str, ...]],
+        exchange: str,
+        routing_key: str,
+        headers: Mapping[str, Any],
+    ) -> tuple[str, ...]:
+        """The queues of one message of many; the bindings are loaded once, when the step begins."""
+        if exchange and exchange not in step:
+            self._bring_up_to_date(exchange, reload=True)
+            step[exchange] = ()
+        return super().targets_in_step(step, exchange, routing_key, headers)
+
     def resolve(
         self,
         cache: RouteCache,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pymongo
 from pymongo import errors
 
-from kombu.exceptions import ChannelError, RecoverableConnectionError
+from kombu.exceptions import AccessRefused, ChannelError, RecoverableConnectionError
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 
 if TYPE_CHECKING:
@@ -82,10 +82,9 @@ def _translated(server: str, exc: errors.PyMongoError) -> Exception:
         return _lost(server, exc)
     if isinstance(exc, errors.OperationFailure):
         if exc.code == _AUTHENTICATION_FAILED:
-            return BrokerConnectionError(
+            return AccessRefused(
                 f"MongoDB at {server} refused the user: {_short(exc)}. Check user and password of "
-                "the URL, and authSource, the database that knows them",
-                reply_code=403,
+                "the URL, and authSource, the database that knows them"
             )
         code = 403 if exc.code == _UNAUTHORIZED else 541
         return ChannelError(f"MongoDB at {server} refused: {_short(exc)}", reply_code=code)

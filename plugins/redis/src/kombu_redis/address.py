@@ -56,7 +56,6 @@ def address_of(client: Client, options: RedisOptions) -> Address:
     arguments: dict[str, Any] = {
         "username": client.userid or None,
         "password": client.password or None,
-        "client_name": options.client_name,
         "socket_connect_timeout": options.socket_connect_timeout,
     }
     provider = getattr(client, "credential_provider", None)
@@ -98,7 +97,7 @@ def _by_socket(hostname: str, arguments: dict[str, Any], client: Client) -> Addr
 def _tls_of(client: Client) -> dict[str, Any] | None:
     """The driver's arguments for TLS, `None` where there is none; the default verifies."""
     given = client.ssl
-    if not given and getattr(client, "transport_cls", None) != "rediss":
+    if not given and getattr(client, "transport_cls", None) not in ("rediss", "redisclusters"):
         return None
     tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
     if isinstance(given, dict):

@@ -6,8 +6,9 @@ import itertools
 import os
 import weakref
 from dataclasses import replace
+from math import inf
 from time import monotonic, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import KombuError
@@ -15,6 +16,7 @@ from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.transport.capabilities import Capabilities
 
+from .fairness import fairness_of
 from .fanout import Channels, Listener
 from .keys import Keys
 from .options import RedisOptions
@@ -23,7 +25,7 @@ from .talk import PATIENCE, Talk
 from .wire import Tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from kombu.transport.backend import Delivery, Role
 
@@ -50,6 +52,7 @@ CAPABILITIES = Capabilities(
     max_length=True,
     priority_levels=4,
     priority_order="lower-first",
+    fetch_batch=100,
     # Workers of Celery run their event loop over it, as with 5.7.
     asynchronous=True,
 )
@@ -64,25 +67,36 @@ def capabilities_for(options: RedisOptions) -> Capabilities:
     )
 
 
-#: Seconds between two looks at what dead workers of kombu 5.7 held.
-LOOK_FOR_ABANDONED = 10.0
+#: Seconds between two looks at marks in the index of what is ready that may be stale.
+PRUNE = 10.0
 
 
 class Schedule:
     """When to maintain the store next, in seconds of `time.monotonic`."""
 
-    __slots__ = ("_abandoned_due", "next_due")
+    __slots__ = ("_abandoned_due", "_between", "_prune_due", "next_due")
 
-    def __init__(self) -> None:
+    def __init__(self, between: float = 10.0) -> None:
         self.next_due = 0.0
+        #: Seconds between two looks at what dead workers of kombu 5.7 held.
+        self._between = between
         self._abandoned_due = 0.0
+        self._prune_due = 0.0
+
+    def time_to_prune(self) -> bool:
+        """Whether it is time to look for marks in the index that are stale."""
+        now = monotonic()
+        if now < self._prune_due:
+            return False
+        self._prune_due = now + PRUNE
+        return True
 
     def look_for_abandoned(self) -> bool:
         """Whether it is time to look for what dead workers of kombu 5.7 held."""
         now = monotonic()
         if now < self._abandoned_due:
             return False
-        self._abandoned_due = now + LOOK_FOR_ABANDONED
+        self._abandoned_due = now + self._between
         return True
 
     def hurry(self) -> None:
@@ -99,6 +113,8 @@ class RedisBackend:
         db: The number of the database, for the names of fanout channels.
     """
 
+    keys_class: ClassVar[type[Keys]] = Keys
+
     def __init__(
         self,
         address: Callable[[float], Address],
@@ -110,14 +126,15 @@ class RedisBackend:
         self.capabilities = capabilities_for(options)
         #: Seconds that a claim holds, `None` where nobody renews it.
         self.lease = options.lease
-        self.keys = Keys(
+        self.keys = self.keys_class(
             options.global_keyprefix,
             options.priority_steps,
             options.sep,
             (options.unacked_key, options.unacked_index_key),
             options.highest_first,
         )
-        self.schedule = Schedule()
+        self.schedule = Schedule(options.unacked_restore_interval)
+        self.fairness = fairness_of(options, self.keys)
         self.channels = Channels(
             options.global_keyprefix, options.fanout_prefix, options.fanout_patterns, db
         )
@@ -132,12 +149,16 @@ class RedisBackend:
         self.specs: dict[str, str] = {}
         #: Queues that have something to maintain, as far as it was told.
         self.to_maintain: set[str] = set()
+        #: The queues that somebody consumes from by this connection.
+        self.in_use: Callable[[], Iterable[str]] = tuple
+        self._looked_at_memory = False
         self._offset = time() - monotonic()
         self._sessions: weakref.WeakSet[RedisSession] = weakref.WeakSet()
 
     def _name(self) -> None:
         self._call = itertools.count(1).__next__
-        self._begin = os.urandom(8).hex()
+        # Longer than 64 bytes: a sorted set of shorter ones is slow to write to while it is small.
+        self._begin = os.urandom(24).hex()
 
     def next_tags(self) -> str:
         """What the tags of one more fetch begin with: they sort in the order of fetching."""
@@ -150,7 +171,15 @@ class RedisBackend:
 
     def line(self) -> Talk:
         """A further line to the server, not open yet."""
-        return Talk(self.address, self.set_clock, self.options.socket_timeout or PATIENCE)
+        return self.named(
+            Talk(self.address, self.set_clock, self.options.socket_timeout or PATIENCE)
+        )
+
+    def named(self, talk: Talk) -> Talk:
+        """A line, called and checked as the options say."""
+        talk.name = self.options.client_name or "kombu"
+        talk.check_after = self.options.health_check_interval or inf
+        return talk
 
     def open(self, role: Role, deadline: float) -> RedisSession:
         """Open a session with a line of its own.
@@ -160,14 +189,22 @@ class RedisBackend:
             ConnectionError: (kombu's) It can't be reached, or refuses.
         """
         session = self.further_session()
+        session.talk.role = role.value
         session.talk.open(deadline)
+        if not self._looked_at_memory:
+            self._looked_at_memory = True
+            session.look_at_memory(deadline)
         return session
 
     def further_session(self) -> RedisSession:
         """A session that is not open yet; it opens its line when it is used."""
-        session = RedisSession(self)
+        session = self.new_session()
         self._sessions.add(session)
         return session
+
+    def new_session(self) -> RedisSession:
+        """What asks the store; it is not told of a fork."""
+        return RedisSession(self)
 
     def set_clock(self, server_time: float) -> None:
         """Note the server's time, epoch seconds."""
@@ -195,7 +232,7 @@ class RedisBackend:
         deliveries = list(self.claimed.values())
         if not deliveries:
             return
-        session = RedisSession(self)
+        session = self.new_session()
         try:
             session.settle((), [Release(delivery) for delivery in deliveries], deadline)
             session.close(deadline)

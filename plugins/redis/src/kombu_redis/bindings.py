@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .backend import RedisBackend
-    from .talk import Talk
+    from .commands import Commands
 
 __all__ = ("Bindings", "topic_pattern")
 
@@ -40,7 +40,7 @@ class Bindings:
         talk: The session's line.
     """
 
-    def __init__(self, backend: RedisBackend, talk: Talk) -> None:
+    def __init__(self, backend: RedisBackend, talk: Commands) -> None:
         self._backend = backend
         self._talk = talk
         #: What the last answer told: how often bindings were changed by us, ...
@@ -49,7 +49,7 @@ class Bindings:
         self._sizes: dict[str, int] = {}
 
     def heard(self, version: Any, exchange: str, size: int) -> None:
-        """Note what an answer told."""
+        """Note what an answer told: how often bindings changed, and how many there are, or -1."""
         self._version = version
         if size >= 0:
             self._sizes[exchange] = size
@@ -76,7 +76,7 @@ class Bindings:
         self._version = self._talk.run(
             deadline,
             SCRIPTS.bind,
-            [keys.version, *keys.bindings(binding.exchange), bound],
+            [*keys.exchange(binding.exchange), bound],
             int(self._theirs(binding, type)),
             self._member(binding, type),
             binding.exchange,
@@ -98,7 +98,7 @@ class Bindings:
         self._version = self._talk.run(
             deadline,
             SCRIPTS.unbind,
-            [keys.version, *keys.bindings(binding.exchange)],
+            keys.exchange(binding.exchange),
             keys.separator,
             binding.destination,
             binding.routing_key,
@@ -113,7 +113,7 @@ class Bindings:
         calls = [
             Call(
                 SCRIPTS.unbind,
-                [keys.version, *keys.bindings(exchange.decode())],
+                keys.exchange(exchange.decode()),
                 [keys.separator, queue, "", "1", ""],
             )
             for exchange in exchanges
@@ -127,7 +127,7 @@ class Bindings:
         """See `kombu.transport.backend.Topology.load`."""
         keys = self._backend.keys
         version, size, theirs, ours = self._talk.run(
-            deadline, SCRIPTS.load, [keys.version, *keys.bindings(exchange)]
+            deadline, SCRIPTS.load, keys.exchange(exchange)
         )
         self.heard(version, exchange, size)
         found: dict[tuple[str, str], Binding] = {}

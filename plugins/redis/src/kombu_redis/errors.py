@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import redis.exceptions as driver
 
-from kombu.exceptions import ChannelError, RecoverableConnectionError, ResourceError
+from kombu.exceptions import (
+    AccessRefused,
+    ChannelError,
+    RecoverableConnectionError,
+    ResourceError,
+)
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 
 from .line import BROKEN
@@ -30,10 +35,9 @@ _FORBIDDEN = ("NOPERM", "NOAUTH", "WRONGPASS")
 def unreachable(where: str, exc: BaseException) -> Exception:
     """The error of a line that could not be opened, or broke."""
     if isinstance(exc, driver.AuthenticationError):
-        return BrokerConnectionError(
+        return AccessRefused(
             f"Redis at {where} refuses the user or the password ({exc}): look at the URL, and at "
-            "the server's ACL",
-            reply_code=403,
+            "the server's ACL"
         )
     if isinstance(exc, driver.TimeoutError):
         return TimeoutError(
@@ -57,6 +61,14 @@ def refused(where: str, exc: Exception) -> Exception:
         text = f"NOPERM {text}"
     elif isinstance(exc, driver.OutOfMemoryError):
         text = f"OOM {text}"
+    elif isinstance(exc, (driver.ClusterDownError, driver.TryAgainError)):
+        text = f"CLUSTERDOWN {text}"
+    elif isinstance(exc, (driver.AskError, driver.ClusterCrossSlotError)):
+        return BrokerConnectionError(
+            f"Redis at {where} is a node of a cluster ({exc}): write rediscluster:// instead of "
+            "redis://, or redisclusters:// instead of rediss://",
+            reply_code=530,
+        )
     # An error inside of a script comes with the script's words before or behind it.
     words = text.replace("-", " ").split()
     if any(word in words for word in _ELSEWHERE):
@@ -66,7 +78,8 @@ def refused(where: str, exc: Exception) -> Exception:
     if any(word in words for word in _FORBIDDEN):
         return ChannelError(
             f"Redis at {where} does not allow this to the user ({exc}): the transport needs "
-            "EVALSHA, EVAL, SCRIPT, BRPOP, CLIENT ID, CLIENT UNBLOCK and what its scripts call",
+            "EVALSHA, EVAL, SCRIPT, BRPOP, EXISTS, CLIENT ID, CLIENT UNBLOCK and what its scripts "
+            "call",
             reply_code=403,
         )
     return ChannelError(f"Redis at {where} refused a command ({exc})", reply_code=541)

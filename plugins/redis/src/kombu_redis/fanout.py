@@ -33,7 +33,7 @@ logger = get_logger(__name__)
 #: The name of a queue that stands for all who listen to the channel of an exchange.
 LISTENERS = "_kombu6.listeners"
 
-#: Seconds after which a line that says nothing is asked whether it is there, ...
+#: Seconds after which a line that says nothing is asked whether it is there, at most, ...
 _SILENCE = 10.0
 #: ... how long its answer may take, ...
 _ANSWER = 5.0
@@ -88,6 +88,9 @@ class Listener:
         self._queues: dict[str, frozenset[str]] = {}
         self._wake: tuple[int, int] | None = None
         self._stopped = False
+        #: Whether the line is broken, and since when.
+        self._broke = False
+        self._away_since = 0.0
         self._listening = threading.Condition(self._lock)
         self._heard: frozenset[str] = frozenset()
 
@@ -161,21 +164,22 @@ class Listener:
 
     def _run(self) -> None:
         wake = self._wake
-        broke = False
         try:
             while not self._stopped and wake is not None:
                 try:
-                    self._listen(wake[0], broke)
+                    self._listen(wake[0])
                 except (OSError, KombuError, *errors.BROKEN):
                     if self._is_stopped():
                         break
-                    log = logger.debug if broke else logger.warning
+                    log = logger.debug if self._broke else logger.warning
                     log(
                         "The line for fanout messages of kombu 5.7 broke: those published until it "
                         "is back are missed",
                         exc_info=True,
                     )
-                    broke = True
+                    if not self._broke:
+                        self._away_since = monotonic()
+                    self._broke = True
                     with self._lock:
                         self._heard = frozenset()
                     readable(_REST, wake[0])
@@ -188,11 +192,13 @@ class Listener:
             for fd in wake or ():
                 os.close(fd)
 
-    def _listen(self, wake: int, again: bool) -> None:
+    def _listen(self, wake: int) -> None:
         backend = self._backend()
         if backend is None:
             return
         talk = backend.line()
+        talk.role = "fanout"
+        silence = min(_SILENCE, backend.options.health_check_interval or _SILENCE)
         session = backend.further_session()
         channels = backend.channels
         del backend
@@ -211,9 +217,9 @@ class Listener:
                     plain, pattern = channels.all_of(exchange)
                     line.write(pack("UNSUBSCRIBE", plain) + pack("PUNSUBSCRIBE", pattern), _ANSWER)
                 wanted = now_wanted
-                if again and wanted:
-                    logger.info("The line for fanout messages of kombu 5.7 is back")
-                    again = False
+                if self._broke and wanted:
+                    self._broke = False
+                    self._tell_of_gap(tuple(sorted(wanted)))
                 ready = readable(1.0, line.fileno(), wake)
                 if wake in ready:
                     _silence(wake)
@@ -222,14 +228,25 @@ class Listener:
                     for answer in line.all(_ANSWER):
                         self._heard_of(answer, session)
                     heard_at, asked = monotonic(), False
-                elif monotonic() > heard_at + _SILENCE + _ANSWER:
+                elif monotonic() > heard_at + silence + _ANSWER:
                     raise ConnectionResetError(f"no answer for {_ANSWER:g} s")
-                elif monotonic() > heard_at + _SILENCE and not asked:
+                elif monotonic() > heard_at + silence and not asked:
                     line.write(pack("PING"), _ANSWER)
                     asked = True
         finally:
             talk.drop()
             session.close(monotonic() + _ANSWER)
+
+    def _tell_of_gap(self, exchanges: tuple[str, ...]) -> None:
+        away = monotonic() - self._away_since
+        logger.info("The line for fanout messages of kombu 5.7 is back after %.1f s", away)
+        backend = self._backend()
+        told = None if backend is None else backend.options.on_fanout_gap
+        if told is not None:
+            try:
+                told(exchanges, away)
+            except Exception:
+                logger.exception("on_fanout_gap failed")
 
     def _heard_of(self, answer: Any, session: Any) -> None:
         if isinstance(answer, Exception):

@@ -7,7 +7,6 @@ message comes, which wakes one consumer, and runs the script for that one at onc
 
 from __future__ import annotations
 
-import json
 import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,14 +18,15 @@ from kombu.log import get_logger
 from kombu.transport.backend import Delivery, Envelope, Release, Wants
 
 from . import errors
-from .scripts import SCRIPTS
-from .talk import PATIENCE, Call, pack
+from .asking import asking_for, end_of_entry
+from .talk import PATIENCE
 from .waiting import readable
 from .wire import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .asking import Asking
     from .backend import RedisBackend
     from .talk import Talk
 
@@ -38,31 +38,26 @@ logger = get_logger(__name__)
 PAUSE = 1.0
 #: How much later than asked for an answer to a wait may come before its caller goes on (seconds).
 LATE = 0.35
+#: The answer of a server that does not know any more which queues are wanted.
+FORGOTTEN = b"?"
 #: How often the server is asked anew to end a wait (seconds).
 NUDGE = 0.02
 
 
-class Prepared(NamedTuple):
-    """What depends on the set of queues and on nothing else."""
-
-    names: list[str]
-    keys: list[str]
-    bells: list[str]
-    ends: list[str]
+#: Where somebody of kombu 5.7 fills our queues: how often they are looked at while we wait, and
+#: for how long after the last time (seconds).
+QUICK_LOOK = 0.04
+QUICK = 30.0
 
 
 class Flight(NamedTuple):
     """A fetch whose answer is awaited."""
 
-    prepared: Prepared
+    asking: Asking
     tags: str
     asked: float
-    limits: list[int]
-
-
-def end_of_entry(queue: str) -> str:
-    """What stands behind a message in its entry in ``unacked``: exchange and queue, for 5.7."""
-    return f', "", {json.dumps(queue)}]'
+    #: Whether the wait ends because something is due then.
+    due: bool
 
 
 class Fetcher:
@@ -84,10 +79,12 @@ class Fetcher:
         self._talk = talk
         self._settle = settle
         self._wants: Wants | None = None
-        self._prepared = Prepared([], [], [], [])
-        self._turn = 0
-        #: Queues with room that were all empty at the last look, on the line that asked.
-        self._empty: list[int] | None = None
+        self._asking: Asking = asking_for(backend, Wants())
+        #: Which queues had room and were all empty at the last look, on the line that asked.
+        self._empty: object = None
+        #: Until when messages of kombu 5.7 are looked for more often, and when next.
+        self._quick_until = 0.0
+        self._look_at = 0.0
         self._flight: Flight | None = None
         #: What an earlier fetch asked for and did not wait for any longer.
         self._late: list[Delivery] = []
@@ -121,11 +118,12 @@ class Fetcher:
             got = self._sort_out(wants, limit)
             if got:
                 return got
-        limits = [min(want.limit, limit) for want in wants.values()]
-        roomy = [at for at, most in enumerate(limits) if most > 0]
-        if roomy and (not wait or self._empty != roomy or deadline <= monotonic()):
+        asking = self._asking
+        asking.limit(wants, limit)
+        roomy = asking.roomy
+        if roomy and (not wait or self._empty != asking.state or deadline <= monotonic()):
             by = max(deadline, monotonic() + LATE)
-            got = self._ask(wants, limits, limit, roomy, by)
+            got = self._ask(limit, by)
             if got or not wait:
                 return got
         while not self._interrupted:
@@ -135,70 +133,41 @@ class Fetcher:
             if not roomy:
                 self._sleep(left)
                 continue
-            got = self._wait(wants, limits, limit, roomy, min(left, PAUSE), deadline)
+            got = self._wait(limit, min(left, PAUSE), deadline)
             if got:
                 return got
         self._interrupted = False
         return []
 
     def _prepare(self, wants: Wants) -> None:
-        names = list(wants)
-        groups = [self._backend.keys.queue(name) for name in names]
-        keys = self._backend.keys
-        self._prepared = Prepared(
-            names,
-            [
-                keys.unacked,
-                keys.index,
-                keys.claims,
-                keys.expiring,
-                *(key for group in groups for key in group),
-            ],
-            [group[1] for group in groups],
-            [end_of_entry(name) for name in names],
-        )
+        self._asking = asking_for(self._backend, wants)
         self._wants = wants
         self._empty = None
         self._due = None
 
-    def _call(
-        self, wants: Wants, limits: list[int], limit: int, after_bell: bool, tags: str
-    ) -> Call:
-        prepared = self._prepared
-        self._turn += 1
-        count = len(prepared.names)
-        return Call(
-            SCRIPTS.fetch,
-            prepared.keys,
-            [
-                limit,
-                tags,
-                self._backend.claim_seconds,
-                int(after_bell),
-                count,
-                len(self._backend.keys.steps),
-                self._turn % count,
-                *prepared.names,
-                *prepared.ends,
-                *limits,
-                *(int(want.take) for want in wants.values()),
-            ],
-        )
+    def _ask(self, limit: int, deadline: float) -> list[Delivery]:
+        asking = self._asking
+        for _ in range(3):
+            before = asking.before()
+            tags = self._backend.next_tags()
+            self._empty = None
+            calls = [*before, asking.fetch(tags, limit, False)]
+            *told, answer = self._talk.scripts(calls, deadline)
+            if isinstance(answer, Exception):
+                raise errors.refused(self._talk.where, answer)
+            if asking.told(told):
+                self._quick_until = monotonic() + QUICK
+            if answer != FORGOTTEN:
+                # What was refused before it is done the next time; what was taken is held.
+                return self._taken(asking, tags, answer)
+            for refused in told:
+                if isinstance(refused, Exception):
+                    raise errors.refused(self._talk.where, refused)
+            asking.forgotten()
+        # The store forgets what it was just told: it is asked again later.
+        return []
 
-    def _ask(
-        self, wants: Wants, limits: list[int], limit: int, roomy: list[int], deadline: float
-    ) -> list[Delivery]:
-        tags = self._backend.next_tags()
-        call = self._call(wants, limits, limit, False, tags)
-        self._empty = None
-        (answer,) = self._talk.scripts([call], deadline)
-        if isinstance(answer, Exception):
-            raise errors.refused(self._talk.where, answer)
-        return self._taken(self._prepared, tags, limits, roomy, answer)
-
-    def _taken(
-        self, prepared: Prepared, tags: str, limits: list[int], roomy: list[int], answer: list[Any]
-    ) -> list[Delivery]:
+    def _taken(self, asking: Asking, tags: str, answer: list[Any]) -> list[Delivery]:
         """The deliveries in the answer of the script."""
         backend = self._backend
         now = float(answer[0])
@@ -206,17 +175,19 @@ class Fetcher:
         self._due = monotonic() + float(answer[1]) - now if answer[1] else None
         deliveries: list[Delivery] = []
         until = now + backend.claim_seconds
+        held_until = until if backend.lease is not None else None
+        claimed = backend.claimed
         expired = False
         for n, at in enumerate(range(2, len(answer), 3), 1):
-            queue = prepared.names[answer[at]]
-            limits[answer[at]] -= 1
+            queue = asking.queue(answer[at])
             envelope = message_or_raw(answer[at + 2])
             taken = bool(answer[at + 1])
             tag = f"{tags}{n:06x}"
-            held_until = until if backend.lease is not None and not taken else None
-            delivery = Delivery(queue, tag, envelope, envelope.count, taken, held_until)
+            delivery = Delivery(
+                queue, tag, envelope, envelope.count, taken, None if taken else held_until
+            )
             if not taken:
-                backend.claimed[tag] = delivery
+                claimed[tag] = delivery
             if envelope.expires_at is not None and envelope.expires_at <= now:
                 if not taken:
                     delivery.dead = "expired"
@@ -224,10 +195,12 @@ class Fetcher:
                 expired = True
                 continue
             deliveries.append(delivery)
+        if backend.fairness is not None:
+            backend.fairness.note(deliveries)
         if expired:
             backend.schedule.hurry()
         elif len(answer) == 2:
-            self._empty = roomy
+            self._empty = asking.state
         return deliveries
 
     # -- waiting -------------------------------------------------------------------------------
@@ -237,27 +210,22 @@ class Fetcher:
         if readable(seconds, self._wake_up()[0]):
             self._silence()
 
-    def _wait(
-        self,
-        wants: Wants,
-        limits: list[int],
-        limit: int,
-        roomy: list[int],
-        seconds: float,
-        deadline: float,
-    ) -> list[Delivery]:
+    def _wait(self, limit: int, seconds: float, deadline: float) -> list[Delivery]:
         now = monotonic()
-        if self._due is not None:
-            seconds = min(seconds, self._due - now)
+        asking = self._asking
+        at = self._due
+        due = at is not None and at - now <= seconds
+        if at is not None:
+            seconds = min(seconds, at - now)
+        seconds = min(seconds, asking.look_at - now)
         if seconds <= 0.002:
-            return self._ask(wants, limits, limit, roomy, max(deadline, now + LATE))
+            return self._ask(limit, max(deadline, now + LATE))
         tags = self._backend.next_tags()
-        bells = [self._prepared.bells[at] for at in roomy]
-        call = self._call(wants, limits, limit, True, tags)
         self._empty = None
         self._wake_up()
-        self._flight = flight = Flight(self._prepared, tags, now, limits)
+        self._flight = flight = Flight(asking, tags, now, due)
         self._failed = None
+        in_time = False
 
         def landed(answer: Any) -> None:
             self._flight = None
@@ -265,20 +233,27 @@ class Fetcher:
                 return  # told to who reads
             if isinstance(answer, Exception):
                 self._failed = answer
-                return
-            self._late = self._taken(flight.prepared, tags, limits, roomy, answer)
+            elif answer == FORGOTTEN:
+                asking.forgotten()
+            else:
+                self._late = self._taken(flight.asking, tags, answer)
+                if not in_time and self._late and not flight.due:
+                    # Nobody rang for these: they are of kombu 5.7.
+                    self._quick_until = monotonic() + QUICK
 
         if self._talk.outstanding:
             # What comes next on the line is then the end of the wait.
             self._talk.collect(max(deadline, now + LATE))
 
         def waited(answer: Any) -> None:
+            nonlocal in_time
+            in_time = answer is not None
             if isinstance(answer, driver.ResponseError):
                 # Without the wait, fetches would follow each other without end.
                 self._failed = answer
 
         self._talk.tell(
-            [pack("BRPOP", *bells, f"{seconds:.3f}"), call.packed()],
+            [asking.wait(seconds), asking.fetch(tags, limit, True).packed()],
             [waited, landed],
             now + seconds + LATE,
         )
@@ -289,7 +264,7 @@ class Fetcher:
                 # What came in spite of it is given to the next fetch.
                 raise errors.refused(self._talk.where, failed)
             # Asked anew, with its text.
-            return self._ask(wants, limits, limit, roomy, max(deadline, now + LATE))
+            return self._ask(limit, max(deadline, now + LATE))
         got, self._late = self._late, []
         return got
 
@@ -302,10 +277,10 @@ class Fetcher:
         wake, _ = self._wake_up()
         late = max(deadline, monotonic()) + LATE
         nudged = 0.0
+        patience = self._backend.options.socket_timeout or PATIENCE
         while self._flight is not None:
             now = monotonic()
             if now >= late:
-                patience = self._backend.options.socket_timeout or PATIENCE
                 if now > flight.asked + PAUSE + patience:
                     talk.drop()
                     raise errors.unreachable(
@@ -316,9 +291,14 @@ class Fetcher:
                 self._nudge(late)
                 nudged = now
             until = min(late, now + NUDGE) if self._interrupted else late
+            if now < self._quick_until:
+                if now >= self._look_at:
+                    self._look(flight.asking, late)
+                    self._look_at = monotonic() + QUICK_LOOK
+                until = min(until, self._look_at)
             if talk.arrived(wake, until):
                 # The fetch runs at once when the wait is over.
-                talk.collect(monotonic() + PATIENCE)
+                talk.collect(monotonic() + patience)
             elif self._interrupted:
                 self._silence()
 
@@ -326,13 +306,31 @@ class Fetcher:
         failed, self._failed = self._failed, None
         return failed
 
-    def _nudge(self, deadline: float) -> None:
-        """Have the server end the wait; it may not have begun yet, so this is repeated."""
+    def _helping(self) -> Talk:
+        """A line for what is to be said while this one waits."""
         if self._helper is None:
             self._helper = self._backend.line()
+            self._helper.role = "wake"
+        return self._helper
+
+    def _look(self, asking: Asking, deadline: float) -> None:
+        """Ring for what kombu 5.7 put into our queues; whoever is woken by it fetches."""
         late = min(deadline, monotonic() + LATE)
         try:
-            self._helper.command(late, "CLIENT", "UNBLOCK", self._talk.id)
+            helper = self._helping()
+            if helper.each([asking.look()], late)[0]:
+                answers = helper.scripts(asking.looks(), late)
+                if any(answer[0] for answer in answers if not isinstance(answer, Exception)):
+                    self._quick_until = monotonic() + QUICK
+        except Exception:
+            # It is found within a second.
+            logger.debug("queues could not be looked at", exc_info=True)
+
+    def _nudge(self, deadline: float) -> None:
+        """Have the server end the wait; it may not have begun yet, so this is repeated."""
+        late = min(deadline, monotonic() + LATE)
+        try:
+            self._helping().command(late, "CLIENT", "UNBLOCK", self._talk.id)
         except Exception:
             # It ends by itself within a second.
             logger.debug("a wait could not be ended", exc_info=True)

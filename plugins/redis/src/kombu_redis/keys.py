@@ -52,6 +52,8 @@ class Keys:
         self.expiring = f"{prefix}_kombu6.expiring"
         #: Counts the changes of bindings.
         self.version = f"{prefix}_kombu6.bindings"
+        #: Which lists may have messages, for who consumes many queues: its key, or none.
+        self.ready: tuple[str, ...] = (f"{prefix}_kombu6.ready",)
         self._queues: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -76,6 +78,16 @@ class Keys:
             )
         return keys
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What the names of a queue's lists end with, the most urgent first."""
+        steps = reversed(self.steps) if self.highest_first else self.steps
+        return tuple(f"{self.separator}{step}" if step else "" for step in steps)
+
+    def wants(self, sign: str) -> str:
+        """The names of many queues that consumers want, by what stands for the names."""
+        return f"{self.prefix}_kombu6.wants.{sign}"
+
     def list(self, name: str, step: int) -> str:
         """The list of one step of a queue."""
         return f"{self.prefix}{name}{self.separator}{step}" if step else f"{self.prefix}{name}"
@@ -84,6 +96,14 @@ class Keys:
         """Which of a queue's lists, from 1 on, a priority belongs to; those beyond are clamped."""
         at = max(bisect_right(self.steps, priority), 1)
         return len(self.steps) + 1 - at if self.highest_first else at
+
+    def claims_of(self, queue: str) -> tuple[str, str, str]:
+        """Where the claims on a queue's messages are: `unacked`, `index` and `claims`."""
+        return self.unacked, self.index, self.claims
+
+    def expiring_of(self, queue: str) -> str:
+        """Where it is written when a queue expires that nobody uses."""
+        return self.expiring
 
     def bound(self, queue: str) -> str:
         """The exchanges that a queue was bound to."""
@@ -96,3 +116,7 @@ class Keys:
             f"{self.prefix}_kombu.binding_permanent.{exchange}",
             f"{self.prefix}_kombu6.binding.{exchange}",
         )
+
+    def exchange(self, name: str) -> tuple[str, ...]:
+        """What counts the changes of an exchange's bindings, and its `bindings`."""
+        return self.version, *self.bindings(name)

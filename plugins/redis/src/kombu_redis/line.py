@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
+from .reader import Reader
+from .waiting import readable
+
 if TYPE_CHECKING:
     from .address import Address
 
@@ -14,6 +17,11 @@ __all__ = ("BROKEN", "Line")
 
 #: What the driver raises where the line is broken, or was closed by somebody else.
 BROKEN = (driver.RedisError, OSError, AttributeError)
+
+
+#: By how much a time may be missed that is longer than this (seconds).
+_NEAR = 0.1
+_LONG = 0.3
 
 
 class Line:
@@ -32,30 +40,50 @@ class Line:
         self._connection: Any = address.connection(timeout)
         self._connection.connect()
         self._socket: Any = self._connection._sock  # noqa: SLF001  it has no name for it
+        self._reader = Reader(self._socket.recv, self._connection._parser.parse_error)  # noqa: SLF001
+        self._timeout = -1.0
         #: The process that opened it.
         self.pid = os.getpid()
 
+    def _within(self, timeout: float) -> None:
+        # Telling the socket costs a call of the system, nearly as much as to read from it.
+        if abs(timeout - self._timeout) > (_NEAR if timeout > _LONG else 0):
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
+
     def write(self, data: bytes, timeout: float) -> None:
         """Send bytes."""
-        self._socket.settimeout(timeout)
-        self._connection.send_packed_command([data], check_health=False)
+        self._within(timeout)
+        try:
+            self._socket.sendall(data)
+        except TimeoutError as exc:
+            raise driver.TimeoutError("Timeout writing to socket") from exc
 
     def read(self, timeout: float) -> Any:
         """The next answer; one that says no is returned as an exception, not raised."""
-        self._socket.settimeout(timeout)
-        try:
-            return self._connection.read_response(disable_decoding=True)
-        except driver.AuthenticationError:
-            raise
-        except (driver.ResponseError, driver.BusyLoadingError, driver.ReadOnlyError) as exc:
-            return exc
+        self._within(timeout)
+        answer = self._reader.read()
+        if isinstance(answer, driver.ConnectionError) and not isinstance(
+            answer, driver.BusyLoadingError
+        ):
+            raise answer
+        return answer
+
+    def can_read(self, timeout: float) -> bool:
+        """Whether there is something to read, within a time."""
+        return self._reader.pending or self._more(timeout)
 
     def all(self, timeout: float) -> list[Any]:
         """What can be read now, at least one answer; for lines that are told without asking."""
         answers = [self.read(timeout)]
-        while self._connection.can_read(0):
+        while self._reader.pending or self._more(0):
             answers.append(self.read(timeout))
         return answers
+
+    def _more(self, timeout: float) -> bool:
+        # TLS may have decrypted what was not asked for.
+        pending = getattr(self._socket, "pending", None)
+        return bool((pending is not None and pending()) or readable(timeout, self._socket.fileno()))
 
     def fileno(self) -> int:
         """Its descriptor, -1 once it is closed."""

@@ -10,7 +10,7 @@ KOMBU_PLUGIN_API = 1
 
 @hookimpl
 def kombu_transports() -> list[TransportSpec]:
-    """Redis by TCP, TLS or a unix socket, and by its sentinels."""
+    """Redis by TCP, TLS or a unix socket, by its sentinels, and as a cluster."""
     return [
         TransportSpec(
             name="redis",
@@ -31,5 +31,15 @@ def kombu_transports() -> list[TransportSpec]:
             driver_name="redis",
             extra="redis",
             summary="The master that Redis sentinels name.",
+        ),
+        TransportSpec(
+            name="rediscluster",
+            schemes=("rediscluster", "redisclusters"),
+            transport="kombu_redis.cluster.transport:ClusterTransport",
+            default_port=6379,
+            driver_type="redis",
+            driver_name="redis",
+            extra="redis",
+            summary="Redis or Valkey as a cluster.",
         ),
     ]

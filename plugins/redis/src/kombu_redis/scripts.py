@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-__all__ = ("SCRIPTS", "Script")
+from .index_scripts import ENLIST, GATHER, PRUNE, SURVEY
+
+__all__ = ("PARTS", "RING", "SCRIPTS", "Script")
 
 
 class Script:
@@ -28,25 +30,50 @@ class Script:
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
-_COMMON = """
+#: Wakes one of those who wait for a queue; a cluster has another one.
+RING = """local function ring(bell)
+  if call('LLEN', bell) == 0 then
+    call('LPUSH', bell, '1')
+    call('PEXPIRE', bell, 60000)
+  end
+end
+"""
+
+_COMMON = (
+    """
 local call = redis.call
 local function clock()
   local t = call('TIME')
   return tonumber(t[1]) + tonumber(t[2]) / 1000000
 end
 local function stamp(x) return string.format('%.6f', x) end
-local function ring(bell)
-  if call('LLEN', bell) == 0 then
-    call('LPUSH', bell, '1')
-    call('PEXPIRE', bell, 60000)
-  end
-end
+"""
+    + RING
+    + """
 local function options(spec)
   if not spec then return nil end
   local first = string.byte(spec, 1)
   if first == 124 or first == 63 or first == 68 then return nil end
   local bar = string.find(spec, '|', 1, true)
   return cjson.decode(string.sub(spec, bar + 1))
+end
+-- The key that tells which lists may have something, where there is one; else nil.
+local INDEX
+local function name_of(at) return string.sub(KEYS[at + 1], #INDEX + 2) end
+local function mark(at, step, now)
+  if INDEX then
+    call('ZADD', INDEX, 'NX', tonumber(step) * 10000000000 + now, step .. '.' .. name_of(at))
+  end
+end
+local function unmark(at, S)
+  if INDEX then
+    local name = name_of(at)
+    for s = 0, S do call('ZREM', INDEX, s .. '.' .. name) end
+  end
+end
+-- What is delayed stands in the index as list 0, by the time when the first one is due.
+local function mark_later(at, due)
+  if INDEX then call('ZADD', INDEX, 'LT', due, '0.' .. name_of(at)) end
 end
 local function deleted(spec) return spec and string.byte(spec, 1) == 68 end
 local function ready(at, S)
@@ -55,6 +82,7 @@ local function ready(at, S)
   return n
 end
 """
+)
 
 # Needs _COMMON.  The size of a body is that of the text between its quotes, of which base64 has
 # four characters for three bytes.
@@ -98,7 +126,7 @@ local function store(at, S, spec, step, raw, now)
       raw = string.sub(raw, 1, -3) .. ', "x-kombu-ttl": ' .. stamp(now + o.message_ttl) .. '}}'
     end
   end
-  call('LPUSH', KEYS[at + 4 + step], raw)
+  if call('LPUSH', KEYS[at + 4 + step], raw) == 1 then mark(at, step, now) end
   if o and (o.max_length or o.max_length_bytes) then
     while overflows(at, S, o, nil) do
       for s = 1, S do
@@ -110,7 +138,6 @@ local function store(at, S, spec, step, raw, now)
       end
     end
   end
-  ring(KEYS[at + 2])
   return 0, died
 end
 """
@@ -121,7 +148,10 @@ local function promote(at, S, now)
   local later = KEYS[at + 3]
   local first = call('ZRANGE', later, 0, 0, 'WITHSCORES')
   if #first == 0 then return nil end
-  if tonumber(first[2]) > now then return tonumber(first[2]) end
+  if tonumber(first[2]) > now then
+    mark_later(at, first[2])
+    return tonumber(first[2])
+  end
   local spec = call('GET', KEYS[at + 1])
   for _, entry in ipairs(call('ZRANGEBYSCORE', later, '-inf', stamp(now), 'LIMIT', 0, 100)) do
     call('ZREM', later, entry)
@@ -131,12 +161,17 @@ local function promote(at, S, now)
       local refused = store(at, S, spec, step, raw, now)
       local o = refused == 1 and options(spec)
       if o and o.overflow == 'reject-publish' then bury(at, o, 'maxlen', raw) end
-    else
-      call('LPUSH', KEYS[at + 4 + step], raw)
-      ring(KEYS[at + 2])
+    elseif call('LPUSH', KEYS[at + 4 + step], raw) == 1 then
+      mark(at, step, now)
     end
+    ring(KEYS[at + 2])
   end
   first = call('ZRANGE', later, 0, 0, 'WITHSCORES')
+  if INDEX and first[2] then
+    call('ZADD', INDEX, first[2], '0.' .. name_of(at))
+  elseif INDEX then
+    call('ZREM', INDEX, '0.' .. name_of(at))
+  end
   return first[2] and tonumber(first[2])
 end
 """
@@ -150,39 +185,72 @@ local function book(tag, value, untl)
 end
 """
 
-# KEYS: version of the bindings, the exchange's bindings (or the version again), the queue.
-# ARGV: message, list, when it is due or '', number of lists, declaration of a new queue.
-# Returns: version, number of bindings or -1, 1 if refused, number of dead letters.
+# KEYS: version of the bindings, the exchange's bindings (or the version again), the queue, index.
+# ARGV: number of lists, declaration of a new queue; then list, when they are due or '', how many,
+# messages, ...
+# Returns: the version and the number of bindings or -1, with a colon between them; or, where
+# something else is to be told, both, the number of dead letters, and the places of those refused.
 _PUT = """
-local spec = call('GET', KEYS[3])
+local S, at = tonumber(ARGV[1]), 2
+INDEX = KEYS[at + S + 5]
+local spec = call('GET', KEYS[at + 1])
 if not spec or deleted(spec) then
-  call('SET', KEYS[3], ARGV[5])
-  spec = ARGV[5]
+  call('SET', KEYS[at + 1], ARGV[2])
+  spec = ARGV[2]
 end
-local S, refused, died = tonumber(ARGV[4]), 0, 0
-local now = clock()
-if ARGV[3] ~= '' and tonumber(ARGV[3]) > now then
-  call('ZADD', KEYS[5], ARGV[3], 'n' .. ARGV[2] .. '|' .. ARGV[1])
-  ring(KEYS[4])
-else
-  refused, died = store(2, S, spec, tonumber(ARGV[2]), ARGV[1], now)
+local plain = not options(spec)
+-- Asked for where it is needed only.
+local now = plain and 0 or clock()
+local refused, died = {}, 0
+local i, place = 3, 0
+while i < #ARGV do
+  local step, due, last = tonumber(ARGV[i]), ARGV[i + 1], i + 2 + tonumber(ARGV[i + 2])
+  if now == 0 and due ~= '' then now = clock() end
+  if due ~= '' and tonumber(due) > now then
+    for m = i + 3, last do
+      call('ZADD', KEYS[at + 3], due, 'n' .. step .. '|' .. ARGV[m])
+    end
+    mark_later(at, due)
+  elseif plain then
+    local n = call('LPUSH', KEYS[at + 4 + step], unpack(ARGV, i + 3, last))
+    if n == last - i - 2 then mark(at, step, now == 0 and clock() or now) end
+  else
+    for m = i + 3, last do
+      local no, dead = store(at, S, spec, step, ARGV[m], now)
+      if no == 1 then refused[#refused + 1] = place + m - i - 3 end
+      died = died + dead
+    end
+  end
+  place = place + last - i - 2
+  i = last + 1
 end
+ring(KEYS[at + 2])
+local version = call('GET', KEYS[1]) or '0'
 local bindings = -1
 if KEYS[2] ~= KEYS[1] then bindings = call('SCARD', KEYS[2]) end
-return {call('GET', KEYS[1]) or '0', bindings, refused, died}
+if died == 0 and #refused == 0 then
+  return redis.status_reply(version .. ':' .. bindings)
+end
+return {version, bindings, died, unpack(refused)}
 """
 
-# KEYS: unacked, index, claims, expiring, queues.
-# ARGV: limit, tags begin with, lease, 1 after a bell, number of queues and of lists, who is first;
-# then for each queue its name, the end of its entry in unacked, its limit, 1 to take without claim.
+# KEYS: unacked, index, claims, expiring, queues, index of the ready.
+# ARGV: limit, tags begin with, lease, 1 after a bell, number of queues and of lists, who is first
+# (and so many times the number of queues more, as lists are passed over at first); then for each
+# queue its name, the end of its entry in unacked, its limit, 1 to take without claim.
 # Returns: time, next time at which something is due or '', then queue, taken, message, ...
 _FETCH = """
 local max, pre, lease, fb = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local nq, S, first = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+-- Who is first, and the list to begin with, in one number.
+local begin = math.floor(first / nq)
+first = first % nq
 local W = S + 4
+INDEX = KEYS[5 + nq * W]
 local now = clock()
 local untl = stamp(now + lease)
 local due, n = nil, 0
+local emptied = {}
 local specs, left, out = {}, {}, {stamp(now), ''}
 for q = 0, nq - 1 do
   local at = 4 + q * W
@@ -199,13 +267,16 @@ for q = 0, nq - 1 do
     if not due or d < due then due = d end
   end
 end
-for s = 1, S do
+for k = 0, S - 1 do
+  local s = (begin + k) % S + 1
   for j = 0, nq - 1 do
     local q = (first + j) % nq
     if n >= max then break end
     if left[q] > 0 then
       local at = 4 + q * W
-      local got = call('RPOP', KEYS[at + 4 + s], math.min(left[q], max - n))
+      local most = math.min(left[q], max - n)
+      local got = call('RPOP', KEYS[at + 4 + s], most)
+      if INDEX and #(got or {}) < most then emptied[#emptied + 1] = s .. '.' .. name_of(at) end
       if got then
         local spec = specs[q]
         if not spec or deleted(spec) then
@@ -235,6 +306,7 @@ if fb == '1' then
     end
   end
 end
+if #emptied > 0 then call('ZREM', INDEX, unpack(emptied)) end
 if due then out[2] = stamp(due) end
 return out
 """
@@ -250,12 +322,13 @@ redis.call('ZREM', KEYS[3], unpack(ARGV))
 return lost
 """
 
-# KEYS: unacked, index, claims, queue.
+# KEYS: unacked, index, claims, queue, index of the ready.
 # ARGV: number of lists, then for each: tag, message, where to (f front, b back, d delayed, x among
 # the dead letters), list, time or reason, count, and the end of the lease that must still stand.
 # Returns: number of dead letters, then the places of those that were lost.
 _RELEASE = """
 local S, at = tonumber(ARGV[1]), 3
+INDEX = KEYS[at + S + 5]
 local out = {0}
 local spec = call('GET', KEYS[4])
 local o = options(spec)
@@ -282,9 +355,11 @@ local function back(i)
     out[1] = out[1] + bury(at, o, 'delivery_limit', raw)
   elseif where == 'd' then
     call('ZADD', KEYS[at + 3], arg, 'r' .. step .. '|' .. raw)
+    mark_later(at, arg)
     ring(KEYS[at + 2])
   else
-    call(where == 'f' and 'RPUSH' or 'LPUSH', KEYS[at + 4 + tonumber(step)], raw)
+    local push = where == 'f' and 'RPUSH' or 'LPUSH'
+    if call(push, KEYS[at + 4 + tonumber(step)], raw) == 1 then mark(at, step, clock()) end
     ring(KEYS[at + 2])
   end
 end
@@ -297,6 +372,9 @@ for i = 0, n - 1 do
 end
 return out
 """
+
+# KEYS: expiring.  ARGV: until when, the name of a queue that is used until then.
+_KEEP = "return redis.call('ZADD', KEYS[1], 'XX', ARGV[1], ARGV[2])"
 
 # KEYS: unacked, index, claims.  ARGV: seconds, tags.  Returns: until when, places of the lost.
 _RENEW = """
@@ -361,12 +439,13 @@ end
 return out
 """
 
-# KEYS: unacked, index, claims, expiring, queues.
+# KEYS: unacked, index, claims, expiring, queues, index of the ready.
 # ARGV: limit, tags begin with, lease, number of queues and of lists, then the ends of the entries.
 # Returns: time, when something is due or '', then queue, tag, reason, message, ...
 _UPKEEP = """
 local max, pre, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local nq, S = tonumber(ARGV[4]), tonumber(ARGV[5])
+INDEX = KEYS[5 + nq * (S + 4)]
 local now = clock()
 local untl = stamp(now + lease)
 local due, n = nil, 0
@@ -420,10 +499,12 @@ if due then out[2] = stamp(due) end
 return out
 """
 
-# KEYS: expiring, queue.  ARGV: number of lists, name, declaration, seconds that it lives unused.
+# KEYS: expiring, queue, index of the ready.
+# ARGV: number of lists, name, declaration, seconds that it lives unused.
 # Returns: what stands, number of ready messages, 1 if the queue has expired and is to be deleted.
 _DECLARE = """
 local S, now = tonumber(ARGV[1]), clock()
+INDEX = KEYS[S + 6]
 local ends = call('ZSCORE', KEYS[1], ARGV[2])
 if ends and tonumber(ends) <= now then return {'', 0, 1} end
 promote(1, S, now)
@@ -437,9 +518,11 @@ if o and o.expires then call('ZADD', KEYS[1], stamp(now + o.expires), ARGV[2]) e
 return {standing, ready(1, S), 0}
 """
 
-# KEYS: expiring, queue.  ARGV: number of lists, name.  Returns the same as a declaration.
+# KEYS: expiring, queue, index of the ready.  ARGV: number of lists, name.
+# Returns the same as a declaration.
 _FIND = """
 local S, now = tonumber(ARGV[1]), clock()
+INDEX = KEYS[S + 6]
 local ends = call('ZSCORE', KEYS[1], ARGV[2])
 if ends and tonumber(ends) <= now then return {'', 0, 1} end
 promote(1, S, now)
@@ -448,15 +531,17 @@ if not spec or deleted(spec) then spec = n > 0 and '?|{}' or '' end
 return {spec, n, 0}
 """
 
-# KEYS: queue.  ARGV: number of lists.  Returns how many messages there were.
+# KEYS: queue, index of the ready.  ARGV: number of lists.  Returns how many messages there were.
 _PURGE = """
 local S = tonumber(ARGV[1])
 local n = ready(0, S)
 for s = 1, S do call('DEL', KEYS[4 + s]) end
+INDEX = KEYS[5 + S]
+unmark(0, S)
 return n
 """
 
-# KEYS: expiring, exchanges that it is bound to, queue.
+# KEYS: expiring, exchanges that it is bound to, queue, index of the ready.
 # ARGV: number of lists, name, 1 if only empty, 1 if only expired, milliseconds to remember it.
 # Returns: number of messages, or -1 not empty, -2 not expired; then those exchanges.
 _DELETE = """
@@ -469,7 +554,9 @@ if ARGV[4] == '1' then
 end
 local out = call('SMEMBERS', KEYS[2])
 local spec = call('GET', KEYS[3])
-for i = 2, #KEYS do call('DEL', KEYS[i]) end
+for i = 2, 6 + S do call('DEL', KEYS[i]) end
+INDEX = KEYS[7 + S]
+unmark(2, S)
 if spec or n > 0 then call('SET', KEYS[3], 'D|', 'PX', ARGV[5]) end
 call('ZREM', KEYS[1], ARGV[2])
 return {n, unpack(out)}
@@ -524,6 +611,8 @@ return {redis.call('GET', KEYS[1]) or '0', #theirs, theirs, redis.call('SMEMBERS
 """
 
 _QUEUES = (_COMMON, _STORE, _PROMOTE)
+#: What other scripts are made of, too.
+PARTS = (*_QUEUES, _BOOK)
 
 
 class SCRIPTS:
@@ -534,6 +623,7 @@ class SCRIPTS:
     ack = Script(_ACK)
     release = Script(_COMMON, _STORE, _RELEASE)
     renew = Script(_COMMON, _RENEW)
+    keep = Script(_KEEP)
     sweep = Script(_COMMON, _SWEEP)
     abandoned = Script(_COMMON, _ABANDONED)
     upkeep = Script(*_QUEUES, _BOOK, _UPKEEP)
@@ -544,3 +634,7 @@ class SCRIPTS:
     bind = Script(_BIND)
     unbind = Script(_UNBIND)
     load = Script(_LOAD)
+    enlist = Script(_COMMON, ENLIST)
+    gather = Script(*_QUEUES, _BOOK, GATHER)
+    survey = Script(*_QUEUES, SURVEY)
+    prune = Script(_COMMON, PRUNE)

@@ -44,6 +44,7 @@ class Sentinels:
                 "master, as in transport_options={'master_name': 'mymaster'}"
             )
         self._name = options.master_name
+        self._others = options.min_other_sentinels
         self._arguments: dict[str, Any] = dict(options.sentinel_kwargs or {})
         self._server = address_of(client, options)
         self._hosts = self.hosts_of(client)
@@ -97,6 +98,17 @@ class Sentinels:
             connection.connect()
             connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
             answer = connection.read_response(disable_decoding=True)
+            if answer and self._others:
+                connection.send_command("SENTINEL", "MASTER", self._name)
+                self._check(connection.read_response(disable_decoding=True))
         finally:
             connection.disconnect()
         return None if not answer else (answer[0].decode(), int(answer[1]))
+
+    def _check(self, told: list[bytes]) -> None:
+        """Raise where a sentinel has too few others to agree with: it may be cut off from them."""
+        others = int(dict(zip(told[::2], told[1::2], strict=True)).get(b"num-other-sentinels", 0))
+        if others < self._others:
+            raise driver.ResponseError(
+                f"knows {others} other sentinels, min_other_sentinels wants {self._others}"
+            )

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kombu.exceptions import PublishRefused
 from kombu.log import get_logger
-from kombu.transport.backend import Delivery, QueueSpec, Rejected
+from kombu.transport.backend import Delivery, QueueSpec
 
-from . import errors
 from .bindings import Bindings, topic_pattern
 from .fanout import LISTENERS
 from .fetching import Fetcher, end_of_entry, message_or_raw
+from .memory import warn_of_eviction
+from .putting import Putter
 from .scripts import SCRIPTS
 from .settling import Settler
-from .specs import UNDECLARED, maintained, read_spec, write_spec
-from .talk import Call, pack
-from .wire import beginning, ended
+from .specs import maintained, read_spec, write_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kombu.transport.backend import Envelope, Wants
+    from kombu.transport.backend import Envelope, Rejected, Wants
 
     from .backend import RedisBackend
+    from .commands import Commands
 
 __all__ = ("RedisSession",)
 
@@ -38,6 +38,35 @@ _REMEMBERED = 600_000
 _LOOK = 1.0
 #: The least time between two looks (seconds).
 _BREATH = 0.02
+#: Marks of ready lists that are looked at in one step, and how many such steps may follow.
+_PRUNED = 100
+_PRUNINGS = 20
+
+
+class Fetching(Protocol):
+    """What a session fetches with."""
+
+    def fetch(self, wants: Wants, limit: int, deadline: float, wait: bool) -> list[Delivery]:
+        """See `kombu.transport.backend.Session.fetch`."""
+
+    def interrupt(self) -> None:
+        """End the wait, or the next one."""
+
+    def close(self) -> None:
+        """Give back what came late, and close what waits."""
+
+    def forked(self) -> None:
+        """Close the descriptors."""
+
+
+class Parts(NamedTuple):
+    """What a session is made of."""
+
+    talk: Commands
+    settler: Settler
+    fetcher: Fetching
+    bindings: Bindings
+    putter: Putter
 
 
 class RedisSession:
@@ -49,10 +78,7 @@ class RedisSession:
 
     def __init__(self, backend: RedisBackend) -> None:
         self._backend = backend
-        self.talk = backend.line()
-        self._settler = Settler(backend, self.talk)
-        self._fetcher = Fetcher(backend, self.talk, self._settler.settle)
-        self._bindings = Bindings(backend, self.talk)
+        self.talk, self._settler, self._fetcher, self._bindings, self._putter = self._parts(backend)
         #: Tells when there is something to maintain.
         self.schedule = backend.schedule
         self.settle = self._settler.settle
@@ -62,6 +88,17 @@ class RedisSession:
         self.load = self._bindings.load
         self.fresh = self._bindings.fresh
         self.interrupt = self._fetcher.interrupt
+
+    def _parts(self, backend: RedisBackend) -> Parts:
+        """The line, and what works on it."""
+        self._line = talk = backend.line()
+        settler, bindings = Settler(backend, talk), Bindings(backend, talk)
+        fetcher = Fetcher(backend, talk, settler.settle)
+        return Parts(talk, settler, fetcher, bindings, Putter(backend, talk, bindings, talk))
+
+    def look_at_memory(self, deadline: float) -> None:
+        """Warn where the server may evict keys; see `EvictionWarning`."""
+        warn_of_eviction(self._line, deadline)
 
     # -- queues --------------------------------------------------------------------------------
 
@@ -73,7 +110,7 @@ class RedisSession:
             text, ready, expired = self.talk.run(
                 deadline,
                 SCRIPTS.declare,
-                [keys.expiring, *keys.queue(spec.name)],
+                [keys.expiring_of(spec.name), *keys.queue(spec.name), *keys.ready],
                 len(keys.steps),
                 spec.name,
                 wanted,
@@ -90,7 +127,11 @@ class RedisSession:
         """The queue as it stands; one of 5.7's is there while it has messages."""
         keys = self._backend.keys
         text, ready, expired = self.talk.run(
-            deadline, SCRIPTS.find, [keys.expiring, *keys.queue(name)], len(keys.steps), name
+            deadline,
+            SCRIPTS.find,
+            [keys.expiring_of(name), *keys.queue(name), *keys.ready],
+            len(keys.steps),
+            name,
         )
         if expired:
             self._delete(name, deadline, only_expired=True)
@@ -108,7 +149,7 @@ class RedisSession:
         count, *exchanges = self.talk.run(
             deadline,
             SCRIPTS.delete,
-            [keys.expiring, keys.bound(name), *keys.queue(name)],
+            [keys.expiring_of(name), keys.bound(name), *keys.queue(name), *keys.ready],
             len(keys.steps),
             name,
             int(if_empty),
@@ -129,71 +170,22 @@ class RedisSession:
     def purge(self, name: str, deadline: float) -> int:
         """Drop the ready messages."""
         keys = self._backend.keys
-        return int(self.talk.run(deadline, SCRIPTS.purge, keys.queue(name), len(keys.steps)))
+        names = [*keys.queue(name), *keys.ready]
+        return int(self.talk.run(deadline, SCRIPTS.purge, names, len(keys.steps)))
 
     # -- messages ------------------------------------------------------------------------------
 
     def put(self, items: Sequence[tuple[str, Envelope]], deadline: float) -> Sequence[Rejected]:
         """Store messages, all in one write."""
-        if not items:
-            return ()
-        backend = self._backend
-        keys = backend.keys
-        lists = len(keys.steps)
-        begun: dict[int, bytes] = {}
-        calls = []
-        commands: list[bytes] = []
-        for queue, envelope in items:
-            raw = begun.get(id(envelope))
-            if raw is None:
-                raw = begun[id(envelope)] = beginning(envelope, backend.options.body_encoding)
-            exchange = envelope.exchange
-            if queue == LISTENERS:
-                channel = backend.channels.of(exchange, envelope.routing_key)
-                commands.append(pack("PUBLISH", channel, ended(raw, backend.tags())))
-                continue
-            bindings = keys.bindings(exchange)[0] if exchange else keys.version
-            due = "" if envelope.not_before is None else f"{envelope.not_before:.6f}"
-            place = keys.place(envelope.priority)
-            args = (ended(raw, backend.tags()), place, due, lists, UNDECLARED)
-            calls.append(Call(SCRIPTS.put, (keys.version, bindings, *keys.queue(queue)), args))
-        if commands:
-            # Heard by who listens just now, or by nobody.
-            self.talk.each(commands, deadline)
-        rejected = []
-        stored = [index for index, item in enumerate(items) if item[0] != LISTENERS]
-        answers = self.talk.scripts(calls, deadline) if calls else []
-        for index, answer in zip(stored, answers, strict=True):
-            queue, envelope = items[index]
-            if isinstance(answer, Exception):
-                error = errors.refused(self.talk.where, answer)
-                if len(items) == 1:
-                    raise error
-                rejected.append(Rejected(index, error))
-                continue
-            version, size, refused, died = answer
-            self._bindings.heard(version, envelope.exchange, size)
-            if refused:
-                rejected.append(Rejected(index, PublishRefused(queue, self._limits_of(queue))))
-            if died:
-                backend.to_maintain.add(queue)
-                backend.schedule.hurry()
-        return rejected
+        return self._putter.put(items, deadline)
 
     def put_once(
         self, queue: str, envelope: Envelope, tag: str, milliseconds: int, deadline: float
     ) -> None:
         """Store a message unless somebody did who was told it, too, under the same `tag`."""
         key = f"{self._backend.keys.prefix}_kombu6.heard.{queue}.{tag}"
-        if self.talk.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
+        if self._line.command(deadline, "SET", key, "1", "NX", "PX", milliseconds):
             self.put([(queue, envelope)], deadline)
-
-    def _limits_of(self, queue: str) -> str:
-        text = self._backend.specs.get(queue)
-        if text is None:
-            return "its declaration limits it"
-        spec = read_spec(queue, text)
-        return f"max_length={spec.max_length}, max_length_bytes={spec.max_length_bytes}"
 
     def fetch(
         self, wants: Wants, limit: int, deadline: float, *, wait: bool = True
@@ -216,6 +208,8 @@ class RedisSession:
         self._delete_unused(deadline)
         if backend.schedule.look_for_abandoned():
             self._take_over(deadline)
+        if backend.keys.ready and backend.schedule.time_to_prune():
+            self._prune(deadline)
         asked = self._to_look_at(queues)
         if asked and len(letters) < limit:
             found, due = self._look(asked, limit - len(letters), deadline)
@@ -228,6 +222,15 @@ class RedisSession:
         wait = 0.0 if len(letters) >= limit else max(soonest, _BREATH)
         backend.schedule.next_due = monotonic() + wait
         return letters, wait
+
+    def _prune(self, deadline: float) -> None:
+        """Unmark lists that others emptied; goes on while many marks are stale."""
+        keys = self._backend.keys
+        own = f"{keys.prefix}_kombu6."
+        args = [own, keys.prefix, _PRUNED, len(keys.steps), *keys.endings]
+        for _ in range(_PRUNINGS):
+            if self.talk.run(deadline, SCRIPTS.prune, keys.ready, *args) < _PRUNED / 4:
+                return
 
     def _to_look_at(self, queues: Sequence[str]) -> list[str]:
         """Those with options, or of which something was told."""
@@ -245,11 +248,10 @@ class RedisSession:
             deadline,
             SCRIPTS.upkeep,
             [
-                keys.unacked,
-                keys.index,
-                keys.claims,
-                keys.expiring,
+                *keys.claims_of(queues[0]),
+                keys.expiring_of(queues[0]),
                 *(key for queue in queues for key in keys.queue(queue)),
+                *keys.ready,
             ],
             limit,
             backend.next_tags(),
@@ -278,7 +280,8 @@ class RedisSession:
 
     def _take_over(self, deadline: float) -> None:
         """Give back what dead workers of kombu 5.7 held, as its living ones do."""
-        start = 0
+        start = taken = 0
+        most = self._backend.options.unacked_restore_limit or inf
         while monotonic() < deadline:
             age = self._backend.options.visibility_timeout
             seen, entries = self._settler.abandoned(age, start, deadline)
@@ -294,6 +297,9 @@ class RedisSession:
                     start += 1
                 else:
                     self._settler.return_to(queue, tag, message, deadline)
+                    taken += 1
+                if taken >= most:
+                    return
             start += seen - len(entries)
             if not seen:
                 return
@@ -315,7 +321,7 @@ class RedisSession:
         """Delete the queues that nobody used for as long as their declaration says."""
         now = f"{self._backend.now():.6f}"
         expiring = self._backend.keys.expiring
-        for name in self.talk.command(
+        for name in self._line.command(
             deadline, "ZRANGEBYSCORE", expiring, "-inf", now, "LIMIT", 0, 100
         ):
             self._delete(name.decode(), deadline, only_expired=True)

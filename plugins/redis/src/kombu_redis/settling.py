@@ -14,6 +14,7 @@ from kombu.log import get_logger
 
 from . import errors
 from .scripts import SCRIPTS
+from .specs import read_spec
 from .talk import Call
 from .wire import beginning, ended
 
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Delivery, Release
 
     from .backend import RedisBackend
-    from .talk import Talk
+    from .commands import Commands
 
-__all__ = ("Settler",)
+__all__ = ("SLICE", "Settler")
 
 logger = get_logger(__name__)
 
 #: Claims in one script: it holds up the server for about a millisecond.
-_SLICE = 250
+SLICE = 250
 #: How many claims that ran out are taken back at once, and how many bytes of them are read.
 _SWEPT = 100
 _SWEPT_BYTES = 1 << 18
+#: For how long that may go on at a time (seconds).
+_SWEEPING = 0.5
 #: How many entries of 5.7's workers are looked at at once.
 _ABANDONED = 20
 #: A lease that ends within this counts as ended where that makes a difference (seconds).
@@ -50,11 +53,10 @@ class Settler:
         talk: The session's line.
     """
 
-    def __init__(self, backend: RedisBackend, talk: Talk) -> None:
+    def __init__(self, backend: RedisBackend, talk: Commands) -> None:
         self._backend = backend
         self._talk = talk
-        keys = backend.keys
-        self._claims = [keys.unacked, keys.index, keys.claims]
+        self._claims: Sequence[str] = backend.keys.claims_of("")
         #: What was found lost since it was last told.
         self._lost: list[Delivery] = []
 
@@ -67,11 +69,13 @@ class Settler:
         self, acks: Sequence[Delivery], releases: Sequence[Release], deadline: float | None
     ) -> Sequence[Delivery]:
         """See `kombu.transport.backend.Leasing.settle`."""
+        if deadline is None and len(acks) == 1 and not releases and self._ack(acks[0]):
+            lost, self._lost = self._lost, []
+            return lost
         calls: list[Call] = []
         about: list[list[Delivery]] = []
-        for start in range(0, len(acks), _SLICE):
-            part = list(acks[start : start + _SLICE])
-            calls.append(Call(SCRIPTS.ack, self._claims, [d.token for d in part]))
+        for claims, part in self._parts(acks):
+            calls.append(Call(SCRIPTS.ack, claims, [d.token for d in part]))
             about.append(part)
         # Who is given back is told apart by queue: a script has the keys of one.
         by_queue: dict[str, list[Release]] = {}
@@ -79,8 +83,8 @@ class Settler:
             by_queue.setdefault(release.delivery.queue, []).append(release)
         for queue, group in by_queue.items():
             # Of those to the front the last slice goes first, so that the first is in front.
-            for start in reversed(range(0, len(group), _SLICE)):
-                part_of_group = group[start : start + _SLICE]
+            for start in reversed(range(0, len(group), SLICE)):
+                part_of_group = group[start : start + SLICE]
                 calls.append(self._release(queue, part_of_group))
                 about.append([release.delivery for release in part_of_group])
         if calls:
@@ -91,10 +95,8 @@ class Settler:
                 # Worth the wait: who settles it learns of it, and not who settles the next one.
                 deadline = monotonic() + self._backend.options.operation_timeout
             if deadline is None:
-                self._talk.tell(
-                    [call.packed() for call in calls],
-                    [partial(self._told, *pair) for pair in zip(calls, about, strict=True)],
-                    None,
+                self._talk.tell_scripts(
+                    calls, [partial(self._told, *pair) for pair in zip(calls, about, strict=True)]
                 )
             else:
                 answers = self._talk.scripts(calls, deadline)
@@ -106,6 +108,27 @@ class Settler:
             self._talk.collect(deadline)
         lost, self._lost = self._lost, []
         return lost
+
+    def _ack(self, delivery: Delivery) -> bool:
+        """Acknowledge without waiting; False where that may come too late, then nothing is done.
+
+        The short way, for what is done most often.
+        """
+        backend = self._backend
+        until = delivery.lease_until
+        if backend.lease is not None and (until is None or until < backend.now() + _DOUBT):
+            return False
+        backend.claimed.pop(delivery.token, None)
+        call = Call(SCRIPTS.ack, self._claims, (delivery.token,))
+        self._talk.tell_scripts((call,), (partial(self._told, call, (delivery,)),))
+        return True
+
+    def _parts(self, deliveries: Sequence[Delivery]) -> list[tuple[Sequence[str], list[Delivery]]]:
+        """Claims that one script can settle, and where they are written."""
+        return [
+            (self._claims, list(deliveries[start : start + SLICE]))
+            for start in range(0, len(deliveries), SLICE)
+        ]
 
     def _may_be_lost(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether a lease has run out, by the server's clock; before that nobody else has it."""
@@ -120,7 +143,7 @@ class Settler:
         """The answer to what nobody waited for."""
         if isinstance(answer, driver.NoScriptError):
             # The next that talks sends it before anything else.
-            self._talk.again(call.in_full(), partial(self._told, call, about))
+            self._talk.again(call, partial(self._told, call, about))
         elif isinstance(answer, ConnectionResetError):
             # What did not get there comes back when its lease ends.
             logger.debug("%d message(s) may not have been settled", len(about))
@@ -155,7 +178,8 @@ class Settler:
                 where, arg = "d", f"{backend.now() + delay:.6f}"
             place = keys.place(envelope.priority)
             args += (delivery.token, raw, where, place, arg, count if counted else 0, "")
-        return Call(SCRIPTS.release, [*self._claims, *keys.queue(queue)], args)
+        names = [*keys.claims_of(queue), *keys.queue(queue), *keys.ready]
+        return Call(SCRIPTS.release, names, args)
 
     # -- leases --------------------------------------------------------------------------------
 
@@ -164,8 +188,8 @@ class Settler:
     ) -> Sequence[Delivery]:
         """See `kombu.transport.backend.Leasing.renew`."""
         lost: list[Delivery] = []
-        for start in range(0, len(deliveries), _SLICE):
-            part = deliveries[start : start + _SLICE]
+        for start in range(0, len(deliveries), SLICE):
+            part = deliveries[start : start + SLICE]
             tags = [delivery.token for delivery in part]
             until, *places = self._talk.run(
                 deadline, SCRIPTS.renew, self._claims, float(seconds), *tags
@@ -177,10 +201,27 @@ class Settler:
                     self._backend.claimed.pop(delivery.token, None)
                 else:
                     delivery.lease_until = float(until)
+        self._keep_queues(deadline)
         return lost
 
+    def _keep_queues(self, deadline: float) -> None:
+        """Tell that queues are used whose consumers wait for room, and fetch nothing meanwhile."""
+        backend = self._backend
+        calls = []
+        for name in backend.in_use():
+            text = backend.specs.get(name, "")
+            if text.startswith("e"):
+                until = backend.now() + (read_spec(name, text).expires or 0)
+                calls.append(Call(SCRIPTS.keep, [backend.keys.expiring_of(name)], [until, name]))
+        if calls:
+            self._talk.checked(calls, deadline)
+
     def take_back(self, deadline: float) -> float | None:
-        """Give back what nobody renewed; tell in how many seconds the next one runs out."""
+        """Give back what nobody renewed; tell in how many seconds there is more to do.
+
+        Where there is very much of it the caller gets to its own work in between.
+        """
+        pause_at = min(deadline, monotonic() + _SWEEPING)
         while True:
             now, next_one, *found = self._talk.run(
                 deadline, SCRIPTS.sweep, self._claims, _SWEPT, _PUT_OFF, _SWEPT_BYTES
@@ -188,7 +229,9 @@ class Settler:
             entries = [tuple(found[at : at + 3]) for at in range(0, len(found), 3)]
             if entries:
                 self._restore(entries, deadline)
-            if not entries or monotonic() >= deadline:
+            if entries and monotonic() >= pause_at:
+                return 0.0
+            if not entries:
                 return float(next_one) - float(now) if next_one else None
 
     def abandoned(self, age: float, start: int, deadline: float) -> tuple[int, list[Any]]:
@@ -213,7 +256,8 @@ class Settler:
         keys = self._backend.keys
         raw, priority, count = _counted(message, again=True)
         args = (len(keys.steps), tag, raw, "f", keys.place(priority), "", count, "")
-        self._talk.run(deadline, SCRIPTS.release, [*self._claims, *keys.queue(queue)], *args)
+        names = [*keys.claims_of(queue), *keys.queue(queue), *keys.ready]
+        self._talk.run(deadline, SCRIPTS.release, names, *args)
 
     def _restore(self, entries: Sequence[tuple[Any, ...]], deadline: float) -> None:
         keys = self._backend.keys
@@ -227,7 +271,8 @@ class Settler:
                 raw, priority, count = _counted(message, again=not reason)
                 place = keys.place(priority)
                 args += (tag, raw, "x" if reason else "f", place, reason, count, end)
-            calls.append(Call(SCRIPTS.release, [*self._claims, *keys.queue(queue)], args))
+            names = [*keys.claims_of(queue), *keys.queue(queue), *keys.ready]
+            calls.append(Call(SCRIPTS.release, names, args))
             self._backend.to_maintain.add(queue)
         for answer in self._talk.scripts(calls, deadline):
             if isinstance(answer, Exception):

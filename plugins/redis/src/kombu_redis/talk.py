@@ -5,25 +5,34 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
+from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
+from kombu.log import get_logger
+
 from . import errors
+from .commands import Call, Commands, Packed, pack
 from .line import BROKEN, Line
 from .scripts import SCRIPTS, Script
 from .waiting import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .address import Address
 
-__all__ = ("PATIENCE", "Call", "Talk", "pack")
+__all__ = ("PATIENCE", "Call", "Greeting", "Packed", "Talk", "pack")
+
+logger = get_logger(__name__)
 
 #: How long a server may be silent before the line counts as broken (seconds).
 PATIENCE = 5.0
+
+#: A line that was used so recently is taken for open (seconds).
+_FRESH = 1.0
 
 #: Answers that may be outstanding before they are read.
 _OUTSTANDING = 512
@@ -35,52 +44,46 @@ _LEAST = 0.25
 _UNHURRIED = 30.0
 
 
-def pack(*words: Any) -> bytes:
-    """A command as it travels: text, bytes or numbers."""
-    out = [b"*%d\r\n" % len(words)]
-    for word in words:
-        kind = word.__class__
-        if kind is bytes:
-            raw = word
-        elif kind is str:
-            raw = word.encode()
-        elif kind is float:
-            raw = b"%.6f" % word
-        else:
-            raw = str(word).encode()
-        out.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(out)
+class Greeting:
+    """What is said first on a line: which scripts does the server not have?
+
+    A server that has read them need not read them again: that takes it longer than everything else
+    about connecting.
+
+    Args:
+        scripts: Those that are run on the line.
+    """
+
+    def __init__(self, scripts: Iterable[Script]) -> None:
+        self._scripts = list(scripts)
+        asked = [pack("CLIENT", "ID"), pack("TIME")]
+        if self._scripts:
+            asked.append(pack("SCRIPT", "EXISTS", *(script.sha for script in self._scripts)))
+        self.text = b"".join(asked)
+        #: How many answers it has.
+        self.size = len(asked)
+
+    def loads(self, answers: list[Any]) -> list[bytes]:
+        """The commands that load what is missing; takes the answer that tells of it away."""
+        if not self._scripts:
+            return []
+        known = answers.pop()
+        # Where it may not be asked, they are all loaded.
+        told = known if known.__class__ is list else [0] * len(self._scripts)
+        return [
+            pack("SCRIPT", "LOAD", script.text)
+            for script, there in zip(self._scripts, told, strict=True)
+            if not there
+        ]
 
 
-class Call(NamedTuple):
-    """A script to be run."""
-
-    script: Script
-    keys: Sequence[str]
-    args: Sequence[Any]
-
-    def packed(self) -> bytes:
-        """By the name that the server has for it."""
-        return pack("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
-
-    def in_full(self) -> bytes:
-        """With its text, for a server that forgot it."""
-        return pack("EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
+_GREETING = Greeting(script for script in vars(SCRIPTS).values() if isinstance(script, Script))
 
 
-_ALL = [script for script in vars(SCRIPTS).values() if isinstance(script, Script)]
-#: What is said first on a line.
-_GREETING = b"".join(
-    [
-        pack("CLIENT", "ID"),
-        pack("TIME"),
-        *(pack("SCRIPT", "LOAD", script.text) for script in _ALL),
-    ]
-)
-_GREETED = 2 + len(_ALL)
+_PING = pack("PING")
 
 
-class Talk:
+class Talk(Commands):
     """A line to the server, opened when it is needed and again after it broke.
 
     Used by one thread at a time.  What goes wrong on the way breaks the line: the error is raised
@@ -90,6 +93,7 @@ class Talk:
         address: Where the server is.
         on_clock: Told the server's time (epoch seconds) whenever the line is opened.
         patience: After how many seconds of silence the line counts as broken.
+        greeting: What is said first.
     """
 
     def __init__(
@@ -97,7 +101,9 @@ class Talk:
         address: Callable[[float], Address],
         on_clock: Callable[[float], None],
         patience: float = PATIENCE,
+        greeting: Greeting = _GREETING,
     ) -> None:
+        self._greeting = greeting
         self._address = address
         self._on_clock = on_clock
         self._line: Line | None = None
@@ -106,10 +112,17 @@ class Talk:
         self._patience = patience
         #: When something was asked last, and since when the server has not answered.
         self._asked_at = 0.0
+        #: Since when answers are outstanding that nobody has read.
+        self._owing_since = 0.0
         self._silent_since: float | None = None
         #: What the server calls this line.
         self.id: Any = None
         self.where = "?"
+        #: What ``CLIENT LIST`` calls this line: whose it is, and what it is for.
+        self.name = "kombu"
+        self.role = "command"
+        #: After how many seconds without a word the server is asked whether the line is there.
+        self.check_after = inf
 
     # -- the line ------------------------------------------------------------------------------
 
@@ -122,17 +135,30 @@ class Talk:
         """
         line = self._line
         if line is not None:
-            if line.pid == os.getpid():
+            if line.pid != os.getpid():
+                self.abandon()
+            elif (idle := monotonic() - self._asked_at) < _FRESH or self._is_there(idle, deadline):
                 return line
-            self.abandon()
+            elif monotonic() >= deadline:
+                # To find that out took all the time that there was.
+                raise errors.unreachable(self.where, driver.TimeoutError("it did not answer"))
         self._asked_at = now = monotonic()
         timeout = max(deadline - now, _LEAST)
         address = self._address(deadline)
         self.where = address.where
         try:
             line = self._line = Line(address, timeout)
-            line.write(_GREETING, timeout)
-            answers = [line.read(max(deadline - monotonic(), _LEAST)) for _ in range(_GREETED)]
+            named = pack("CLIENT", "SETNAME", f"{self.name}:{self.role}")
+            line.write(self._greeting.text + named, timeout)
+            answers = [
+                line.read(max(deadline - monotonic(), _LEAST)) for _ in range(self._greeting.size)
+            ]
+            # A user that may not call itself anything works as well.
+            line.read(max(deadline - monotonic(), _LEAST))
+            loads = self._greeting.loads(answers)
+            if loads:
+                line.write(b"".join(loads), timeout)
+                answers += [line.read(max(deadline - monotonic(), _LEAST)) for _ in loads]
         except BROKEN as exc:
             raise self._broken(exc) from exc
         except BaseException:
@@ -147,6 +173,33 @@ class Talk:
         seconds, micros = answers[1]
         self._on_clock(int(seconds) + int(micros) / 1e6)
         return line
+
+    def _is_there(self, idle: float, deadline: float) -> bool:
+        """Whether a line can be used that was not for so many seconds; one that can't is closed.
+
+        The server may have closed it (its ``timeout``), which can be seen without asking.  After
+        long it is asked, and has to answer soon.
+        """
+        by = min(deadline, monotonic() + self._patience)
+        try:
+            self.collect(by)
+            if readable(0, self._opened().fileno()):
+                raise errors.unreachable(self.where, ConnectionResetError("the server closed it"))
+            if idle >= self.check_after:
+                self._write(_PING, by)
+                self._read(by)
+        except Exception:
+            self.drop()
+            logger.debug("The line to %s was gone; it is opened anew", self.where, exc_info=True)
+            return False
+        return True
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether something can be written without waiting for anything first; see `open`."""
+        idle = monotonic() - self._asked_at
+        used = idle < _FRESH or (not self._outstanding and idle < self.check_after)
+        return self._line is not None and used
 
     def drop(self) -> None:
         """Close the line; what is outstanding is not answered any more."""
@@ -217,6 +270,7 @@ class Talk:
         while len(self._outstanding) > leave:
             answer = self._read(deadline)
             self._outstanding.popleft()(answer)
+        self._owing_since = self._asked_at
 
     def tell(
         self,
@@ -225,16 +279,27 @@ class Talk:
         deadline: float | None,
     ) -> None:
         """Write commands; the answers are handed to `told` when somebody reads them."""
-        by = monotonic() + _UNHURRIED if deadline is None else deadline
+        now = monotonic()
+        by = now + _UNHURRIED if deadline is None else deadline
         self.open(by)
-        if len(self._outstanding) > _OUTSTANDING:
+        if not self._outstanding:
+            self._owing_since = now
+        elif len(self._outstanding) > _OUTSTANDING:
             self.collect(by, _OUTSTANDING // 2)
+        elif now > self._owing_since + self._patience:
+            # Nobody looked for long: a line that fell silent would not be noticed.
+            self.collect(min(by, now + self._patience))
+            self._owing_since = now
         self._write(b"".join(commands), by)
         self._outstanding.extend(told)
 
-    def again(self, command: bytes, told: Callable[[Any], None]) -> None:
-        """Write a command once more, from within `told`."""
-        self._write(command, monotonic() + _UNHURRIED)
+    def tell_scripts(self, calls: Sequence[Call], told: Sequence[Callable[[Any], None]]) -> None:
+        """Write scripts; the answers are handed to `told` when somebody reads them."""
+        self.tell([call.packed() for call in calls], told, None)
+
+    def again(self, call: Call, told: Callable[[Any], None]) -> None:
+        """Write a script once more, with its text, from within `told`."""
+        self._write(call.in_full(), monotonic() + _UNHURRIED)
         self._outstanding.append(told)
 
     def arrived(self, wake: int, until: float) -> bool:
@@ -254,21 +319,6 @@ class Talk:
     def command(self, deadline: float, *words: Any) -> Any:
         """Send one command and return its answer; raises what the server refuses."""
         return self.each([pack(*words)], deadline)[0]
-
-    def run(self, deadline: float, script: Script, keys: Sequence[str], *args: Any) -> Any:
-        """Run one script and return its answer; raises what the server refuses."""
-        (answer,) = self.scripts([Call(script, keys, args)], deadline)
-        if isinstance(answer, Exception):
-            raise errors.refused(self.where, answer)
-        return answer
-
-    def checked(self, calls: Sequence[Call], deadline: float) -> list[Any]:
-        """Run scripts in one write and return their answers; raises the first refusal."""
-        answers = self.scripts(calls, deadline)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise errors.refused(self.where, answer)
-        return answers
 
     def each(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
         """Send commands in one write and return their answers; raises the first refusal."""
@@ -291,9 +341,67 @@ class Talk:
                 answers[at] = answer
         return answers
 
-    def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
+    def one(self, command: bytes, deadline: float) -> Any:
+        """Send one command; its answer may be an exception of the driver's."""
+        self.open(deadline)
+        outstanding = len(self._outstanding)
+        self._write(command, deadline)
+        if outstanding:
+            self._hear(outstanding, deadline)
+        return self._read(deadline)
+
+    def send(self, commands: Sequence[bytes], deadline: float) -> None:
+        """Write commands whose answers are read by `receive`, each of them."""
         self.open(deadline)
         if self._outstanding:
             self.collect(deadline)
         self._write(b"".join(commands), deadline)
+
+    def expect(self, told: Sequence[Callable[[Any], None]]) -> None:
+        """Have the answers to what was sent handed over when they are read: none was received."""
+        self._outstanding.extend(told)
+
+    def gather(self, deadline: float) -> bool:
+        """Read the answers that are outstanding as they come; whether that were all.
+
+        Other than with `collect`, the line stays as it is where they take longer.
+        """
+        while self._outstanding:
+            now = monotonic()
+            try:
+                here = self._opened().can_read(max(deadline - now, 0.0))
+            except BROKEN as exc:
+                raise self._broken(exc) from exc
+            if not here:
+                since = self._silent_since = self._silent_since or self._asked_at
+                if now - since >= self._patience:
+                    raise self._broken(driver.TimeoutError("it did not answer"))
+                return False
+            answer = self._read(now + self._patience)
+            self._outstanding.popleft()(answer)
+        return True
+
+    def receive(self, deadline: float) -> Any:
+        """The next answer; see `send`."""
+        return self._read(deadline)
+
+    def fileno(self) -> int:
+        """The descriptor of the open line."""
+        return self._opened().fileno()
+
+    def _ask(self, commands: Sequence[bytes], deadline: float) -> list[Any]:
+        self.open(deadline)
+        outstanding = len(self._outstanding)
+        self._write(b"".join(commands), deadline)
+        if outstanding:
+            self._hear(outstanding, deadline)
         return [self._read(deadline) for _ in commands]
+
+    def _hear(self, count: int, deadline: float) -> None:
+        """Read answers that come before that to what was just written: nobody waits twice.
+
+        What is written meanwhile (`again`) is answered after it.
+        """
+        for _ in range(count):
+            answer = self._read(deadline)
+            self._outstanding.popleft()(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import redis
@@ -13,20 +14,27 @@ from kombu.virtual import Transport as VirtualTransport
 
 from .address import Address, address_of, database_of
 from .backend import CAPABILITIES, RedisBackend
+from .draining import Drained, drain_to_kombu5
+from .facade import Told, channel_prefix
+from .memory import EvictionWarning
 from .options import RedisOptions, SentinelOptions, warn_of_those_without_effect
+from .queues import RedisQueueVerbs
 from .sentinel import Sentinels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 __all__ = (
     "PRIORITY_STEPS",
     "Channel",
+    "Drained",
+    "EvictionWarning",
     "QoS",
     "SentinelChannel",
     "SentinelTransport",
     "Transport",
+    "drain_to_kombu5",
     "get_redis_error_classes",
 )
 
@@ -50,23 +58,51 @@ def get_redis_error_classes() -> ErrorClasses:
 
 
 class Channel(VirtualChannel, native=True):
-    """A channel of the transport for Redis; what its options were, its connection knows."""
+    """A channel of the transport for Redis.
 
+    The attributes that 5.7 documents say on an instance what the connection's options are; they
+    can't be set.
+    """
+
+    queue_verbs = RedisQueueVerbs
     supports_fanout = True
-    priority_steps = PRIORITY_STEPS
-    sep = "\x06\x16"
-    ack_emulation = True
-    unacked_key = "unacked"
-    unacked_index_key = "unacked_index"
-    unacked_mutex_key = "unacked_mutex"
-    unacked_mutex_expire = 300
-    visibility_timeout = 3600
     keyprefix_queue = "_kombu.binding.%s"
-    keyprefix_fanout = "/{db}."
-    global_keyprefix = ""
-    fanout_prefix = True
-    fanout_patterns = True
-    queue_order_strategy = "round_robin"
+    keyprefix_binding_permanent = "_kombu.binding_permanent.%s"
+    keyprefix_fanout = Told("/{db}.", channel_prefix)
+    priority_steps = Told(PRIORITY_STEPS, lambda options, _: list(options.priority_steps))
+    sep = Told("\x06\x16")
+    ack_emulation = Told(True)
+    unacked_key = Told("unacked")
+    unacked_index_key = Told("unacked_index")
+    unacked_mutex_key = Told("unacked_mutex")
+    unacked_mutex_expire = Told(300)
+    unacked_restore_limit: Told[int | None] = Told(None)
+    unacked_restore_interval = Told(10)
+    unacked_restore_throttle = Told(10)
+    visibility_timeout = Told(3600)
+    global_keyprefix = Told("")
+    fanout_prefix = Told(True)
+    fanout_patterns = Told(True)
+    queue_order_strategy = Told("round_robin")
+    socket_timeout: Told[float | None] = Told(None)
+    socket_connect_timeout: Told[float | None] = Told(None)
+    socket_keepalive: Told[bool | None] = Told(None)
+    socket_keepalive_options: Told[Mapping[int, Any] | None] = Told(None)
+    max_connections = Told(10)
+    health_check_interval = Told(25)
+    retry_on_timeout: Told[bool | None] = Told(None)
+    client_name: Told[str | None] = Told(None)
+
+
+def _consumed_by(transport: weakref.ref[Transport]) -> Callable[[], Iterable[str]]:
+    def names() -> Iterable[str]:
+        alive = transport()
+        if alive is None:
+            return ()
+        declared = alive.declarations
+        return [name for name in declared.queue_names() if declared.consumer_count(name)]
+
+    return names
 
 
 class Transport(VirtualTransport):
@@ -77,7 +113,9 @@ class Transport(VirtualTransport):
     default_port = 6379
     driver_type = "redis"
     driver_name = "redis"
-    implements = VirtualTransport.implements.extend(asynchronous=CAPABILITIES.asynchronous)
+    implements = VirtualTransport.implements.extend(
+        asynchronous=CAPABILITIES.asynchronous, batch_publish=True
+    )
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
@@ -86,7 +124,9 @@ class Transport(VirtualTransport):
     def new_backend(self) -> RedisBackend:
         """The backend on the server that the URL names."""
         db = database_of(self.client)
-        return RedisBackend(self._address(), self.options, db)
+        backend = RedisBackend(self._address(), self.options, db)
+        backend.in_use = _consumed_by(weakref.ref(self))
+        return backend
 
     def _address(self) -> Callable[[float], Address]:
         address = address_of(self.client, self.options)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from binascii import b2a_base64
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import DecodeError
@@ -28,7 +29,7 @@ OURS = "k6-"
 TTL = "x-kombu-ttl"
 
 _encode: Callable[[Any], str] = json.JSONEncoder(separators=(", ", ": ")).encode
-_decode: Callable[[str | bytes], Any] = json.loads
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 class Tags:
@@ -47,8 +48,69 @@ class Tags:
         return f"{self._begin}-{self._next():x}"
 
 
+#: What stands around body and headers, by what it depends on.
+_frames: dict[tuple[Any, ...], tuple[str, str]] = {}
+_FRAMES = 1024
+#: The properties of most messages.
+_MODES = {1: '"delivery_mode": 1, ', 2: '"delivery_mode": 2, '}
+
+
 def beginning(envelope: Envelope, encoding: str | None = "base64") -> bytes:
     """The message without its delivery tag and what follows; see `ended`."""
+    if (
+        encoding is None
+        or envelope.count
+        or envelope.expires_at is not None
+        or envelope.not_before is not None
+        or envelope.priority.__class__ is not int
+    ):
+        return _beginning(envelope, encoding)
+    around = (
+        envelope.content_encoding,
+        envelope.content_type,
+        envelope.exchange,
+        envelope.routing_key,
+        envelope.priority,
+    )
+    frame = _frames.get(around)
+    if frame is None:
+        if len(_frames) >= _FRAMES:
+            _frames.clear()
+        frame = _frames[around] = _frame(*around)
+    body, headers, properties = envelope.body, envelope.headers, envelope.properties
+    mode = properties.get("delivery_mode")
+    if len(properties) == 1 and mode.__class__ is int and mode in _MODES:
+        more = _MODES[mode]
+    elif properties.keys() & _OWN:
+        # What 5.7 writes there stands at the end.
+        return _beginning(envelope, encoding)
+    else:
+        more = f"{_encode(properties)[1:-1]}, " if properties else ""
+    raw = body.encode() if body.__class__ is str else body
+    text = b2a_base64(raw, newline=False).decode("ascii")  # type: ignore[arg-type]
+    above, below = frame
+    if headers:
+        above = f"{above[:-2]}{_encode(headers)}"
+    return f'{{"body": "{text}{above}, "properties": {{{more}{below}'.encode("ascii")
+
+
+_OWN = {"delivery_info", "priority", "body_encoding", "delivery_tag", "x-kombu"}
+
+
+def _frame(
+    content_encoding: str | None, content_type: str | None, exchange: str, key: str, priority: int
+) -> tuple[str, str]:
+    """What stands between body and properties, with empty headers, and behind the properties."""
+    info = _encode({"exchange": exchange, "routing_key": key})
+    return (
+        f'", "content-encoding": {_encode(content_encoding)}, '
+        f'"content-type": {_encode(content_type)}, "headers": {{}}',
+        f'"delivery_info": {info}, "priority": {priority}, "body_encoding": "base64", '
+        '"delivery_tag": "',
+    )
+
+
+def _beginning(envelope: Envelope, encoding: str | None) -> bytes:
     payload = to_payload(envelope)
     properties = payload["properties"]
     if encoding is None:
@@ -76,6 +138,16 @@ def _plain(body: str | bytes) -> tuple[str, bool]:
         from base64 import b64encode  # only for bodies that are to be plain and can't be
 
         return b64encode(body).decode("ascii"), False
+
+
+def _decode(raw: bytes) -> Any:
+    # What `json.loads` does for the usual text, without what it does about the others.
+    try:
+        text = raw.decode()
+        found, end = _scan(text, 0)
+    except (StopIteration, UnicodeDecodeError):
+        return json.loads(raw)
+    return found if end == len(text) else json.loads(raw)
 
 
 def read(raw: bytes) -> Envelope:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from .backends import FailpointBackend, Failpoints, SkewedBackend, delete_underneath
 from .outages import Outages
 from .processes import Child, forked, kill_this_process
+from .proxies import Proxies
 from .proxy import Proxy, sweep
 
 __all__ = (
@@ -21,6 +22,7 @@ __all__ = (
     "FailpointBackend",
     "Failpoints",
     "Outages",
+    "Proxies",
     "Proxy",
     "SkewedBackend",
     "delete_underneath",

@@ -16,6 +16,7 @@ from .mongodb import MongoDB
 from .programs import find_program
 from .rabbitmq import RabbitMQ
 from .redis import Redis, Valkey
+from .redis_cluster import RedisCluster
 from .sqs import SQS
 from .zookeeper import ZooKeeper
 
@@ -28,6 +29,7 @@ __all__ = (
     "MongoDB",
     "RabbitMQ",
     "Redis",
+    "RedisCluster",
     "Server",
     "ServerError",
     "ServerMissing",

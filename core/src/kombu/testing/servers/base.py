@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import socket
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit, urlunsplit
 
 from kombu.testing.ports import HOST, Port
 
@@ -109,6 +110,24 @@ class Server(ABC):
         port = Port()
         self._ports.append(port)
         return port.number
+
+    @property
+    def entrances(self) -> Sequence[tuple[str, int]]:
+        """The addresses that clients connect to."""
+        return [(self.host, self.port)]
+
+    def behind(
+        self, proxies: Mapping[tuple[str, int], tuple[str, int]]
+    ) -> tuple[str, dict[str, Any]]:
+        """The URL for clients that are to use proxies, and the ``transport_options`` for it.
+
+        Args:
+            proxies: The address of a proxy for each of the `entrances`.
+        """
+        parts = urlsplit(self.url)
+        login, at, _ = parts.netloc.rpartition("@")
+        host, port = proxies[self.host, self.port]
+        return urlunsplit(parts._replace(netloc=f"{login}{at}{host}:{port}")), {}
 
     # What can be done with one.
 

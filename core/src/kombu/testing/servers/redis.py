@@ -64,7 +64,7 @@ class Redis(Server):
             "daemonize": "no",
         }
         if self.tls_port is not None:
-            self.certificates = Certificates(self.folder / "certificates")
+            self.certificates = self.authority()
             pair = self.certificates.issue()
             settings |= {
                 "tls-port": str(self.tls_port),
@@ -78,6 +78,10 @@ class Redis(Server):
             lines.append("user default off")
         lines += [f"user {name} on >{word} ~* &* +@all" for name, word in self._users.items()]
         (self.folder / "server.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def authority(self) -> Certificates:
+        """Whoever certifies it."""
+        return Certificates(self.folder / "certificates")
 
     def command(self, program: Path) -> Sequence[str]:
         """The command that runs it."""

@@ -13,7 +13,7 @@ import pytest
 
 from kombu import Consumer, Queue
 from kombu.asynchronous import Hub
-from kombu.testing.faults.proxy import Proxy
+from kombu.testing.faults.proxies import Proxies
 from kombu.testing.kit import PATIENCE, Broker, promise
 
 if TYPE_CHECKING:
@@ -244,11 +244,11 @@ class TestEventLoop:
             done.append(message.payload)
             message.ack()
 
-        with Proxy(needed_server.host, needed_server.port) as proxy:
+        with Proxies(needed_server) as proxy:
 
             def connected() -> Worker:
-                url = proxy.through(needed_server.url)
-                worker = Worker(broker, loop, queue, url=url, **options)
+                given = {**options, **proxy.options}
+                worker = Worker(broker, loop, queue, url=proxy.url, **given)
                 worker.consumer.on_message = work
                 return worker
 

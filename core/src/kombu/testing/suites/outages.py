@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kombu.testing.faults.proxy import Proxy
+from kombu.testing.faults.proxies import Proxies
 from kombu.testing.kit import Broker, Inbox, promise
 
 __all__ = ("TestConnectionLoss", "TestRestart")
@@ -26,8 +26,8 @@ class TestConnectionLoss:
         self, broker: Broker, needed_server: Any, way: str
     ) -> None:
         queue = broker.queue()
-        with Proxy(needed_server.host, needed_server.port) as proxy:
-            producer = broker.connect(proxy.through(needed_server.url)).Producer()
+        with Proxies(needed_server) as proxy:
+            producer = broker.connect(proxy.url, **proxy.options).Producer()
             producer.publish(1, routing_key=queue.name)
             producer.flush(timeout=5)
             getattr(proxy, way)()
@@ -37,8 +37,8 @@ class TestConnectionLoss:
 
     def test_a_consumer_is_told_or_goes_on(self, broker: Broker, needed_server: Any) -> None:
         queue = broker.queue()
-        with Proxy(needed_server.host, needed_server.port) as proxy:
-            connection = broker.connect(proxy.through(needed_server.url))
+        with Proxies(needed_server) as proxy:
+            connection = broker.connect(proxy.url, **proxy.options)
             inbox = Inbox(connection, queue)
             proxy.reset()
             try:
@@ -56,9 +56,9 @@ class TestConnectionLoss:
     def test_a_refused_connection_is_an_error_of_its_kind(
         self, broker: Broker, needed_server: Any
     ) -> None:
-        with Proxy(needed_server.host, needed_server.port) as proxy:
+        with Proxies(needed_server) as proxy:
             proxy.refuse()
-            connection = broker.connect(proxy.through(needed_server.url))
+            connection = broker.connect(proxy.url, **proxy.options)
             with pytest.raises(connection.connection_errors):
                 connection.connect(timeout=5)
 

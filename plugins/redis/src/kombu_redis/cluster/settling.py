@@ -1,0 +1,105 @@
+"""Acknowledges, gives back and renews in a cluster, where each queue has claims of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from kombu.log import get_logger
+from kombu_redis import errors
+from kombu_redis.commands import Call
+from kombu_redis.scripts import SCRIPTS
+from kombu_redis.settling import SLICE, Settler
+
+from .talk import TROUBLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kombu.transport.backend import Delivery
+
+    from .backend import ClusterBackend
+    from .talk import ClusterTalk
+
+__all__ = ("ClusterSettler",)
+
+logger = get_logger(__name__)
+
+#: How many claims that ran out are taken back at once, and how many bytes of them are read.
+_SWEPT, _SWEPT_BYTES = 100, 1 << 18
+#: How long who looks at what ran out has it for himself (seconds).
+_PUT_OFF = 5.0
+
+
+class ClusterSettler(Settler):
+    """Settles for one session; what concerns a shard that is gone does not hold up the others.
+
+    Args:
+        backend: The connection.
+        talk: The session's lines.
+    """
+
+    def __init__(self, backend: ClusterBackend, talk: ClusterTalk) -> None:
+        super().__init__(backend, talk)
+        self._cluster = talk
+
+    def _ack(self, delivery: Delivery) -> bool:
+        # The short way is that of one server.
+        return False
+
+    def _parts(self, deliveries: Sequence[Delivery]) -> list[tuple[Sequence[str], list[Delivery]]]:
+        by_queue: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            by_queue.setdefault(delivery.queue, []).append(delivery)
+        claims_of = self._backend.keys.claims_of
+        return [
+            (claims_of(queue), group[start : start + SLICE])
+            for queue, group in by_queue.items()
+            for start in range(0, len(group), SLICE)
+        ]
+
+    def renew(
+        self, deliveries: Sequence[Delivery], seconds: float, deadline: float
+    ) -> Sequence[Delivery]:
+        """See `kombu.transport.backend.Leasing.renew`; raises where no shard could be asked."""
+        parts = self._parts(deliveries)
+        calls = [
+            Call(SCRIPTS.renew, claims, [float(seconds), *(d.token for d in part)])
+            for claims, part in parts
+        ]
+        lost: list[Delivery] = []
+        failed: Exception | None = None
+        heard = False
+        answers = self._cluster.attempt(calls, deadline, once=len(calls) > 1)
+        for (_, part), answer in zip(parts, answers, strict=True):
+            if isinstance(answer, Exception):
+                failed = answer
+                continue
+            heard = True
+            until, *places = answer
+            gone = set(places)
+            for place, delivery in enumerate(part):
+                if place in gone:
+                    lost.append(delivery)
+                    self._backend.claimed.pop(delivery.token, None)
+                else:
+                    delivery.lease_until = float(until)
+        if failed is not None:
+            if not heard:
+                if isinstance(failed, TROUBLE):
+                    raise failed
+                raise errors.refused(self._cluster.where, failed)
+            logger.warning("Some claims could not be renewed: %s", failed)
+        with contextlib.suppress(*TROUBLE):
+            self._keep_queues(deadline)
+        return lost
+
+    def take_back_of(self, queue: str, deadline: float) -> None:
+        """Give back what ran out of one queue's claims."""
+        claims = self._backend.keys.claims_of(queue)
+        _, _, *found = self._cluster.run(
+            deadline, SCRIPTS.sweep, claims, _SWEPT, _PUT_OFF, _SWEPT_BYTES
+        )
+        entries = [tuple(found[at : at + 3]) for at in range(0, len(found), 3)]
+        if entries:
+            self._restore(entries, deadline)
