@@ -56,7 +56,7 @@ class BeanstalkStore:
     volume = 2_000
     many_queues = 300
     #: Each queue is asked in a round trip of its own where one message is wanted.
-    busy_fetch_within = 0.3
+    busy_fetch_within = 1.0
     shortest_lease = 1.0
 
     def __init__(self, port: int) -> None:

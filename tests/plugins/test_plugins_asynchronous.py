@@ -9,6 +9,8 @@ from kombu.plugins.known import KNOWN
 
 #: As in 5.7, where other fleets' workers run so today.
 YES = {"amqp", "amqps", "pyamqp", "librabbitmq", "redis", "rediss", "sentinel", "sqs", "SQS"}
+#: New, and as the others of Redis.
+YES |= {"rediscluster", "redisclusters"}
 NO = {"memory", "mongodb", "zookeeper", "etcd", "etcd2", "filesystem"}
 
 

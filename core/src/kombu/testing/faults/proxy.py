@@ -31,6 +31,25 @@ T = TypeVar("T")
 _PATIENCE = 10.0
 
 
+class _Accepting(asyncio.StreamReaderProtocol):
+    """As `asyncio.start_server` has it; notes transports before anything else can be done."""
+
+    def __init__(
+        self,
+        transports: weakref.WeakSet[asyncio.WriteTransport],
+        accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(asyncio.StreamReader(loop=loop), accept, loop=loop)
+        self._transports = transports
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note it."""
+        if isinstance(transport, asyncio.WriteTransport):
+            self._transports.add(transport)
+        super().connection_made(transport)
+
+
 class Proxy:
     """Stands between clients and a server, on a loopback port of its own.
 
@@ -258,9 +277,12 @@ class Proxy:
 
     async def _listen(self) -> None:
         if self._listener is None:
-            self._listener = await asyncio.start_server(
-                self._accept, self.host, self.port, reuse_address=True
+            self._listener = await self._loop.create_server(
+                self._protocol, self.host, self.port, reuse_address=True
             )
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return _Accepting(self._transports, self._accept, self._loop)
 
     async def _unlisten(self) -> None:
         listener, self._listener = self._listener, None
@@ -282,7 +304,6 @@ class Proxy:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self.accepted += 1
-        self._transports.add(writer.transport)
         with contextlib.suppress(asyncio.CancelledError):
             if self._silent:
                 await self._hold(reader, writer)
