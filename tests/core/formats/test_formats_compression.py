@@ -97,7 +97,7 @@ def test_expansion_stops_at_the_limit(name: str, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bomb_does_not_fill_the_memory(name: str) -> None:
-    pytest.importorskip("resource")
+    optional_module("resource")
     code = f"""
 import resource
 from kombu import compression

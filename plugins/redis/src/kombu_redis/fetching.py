@@ -7,7 +7,6 @@ message comes, which wakes one consumer, and runs the script for that one at onc
 
 from __future__ import annotations
 
-import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +20,7 @@ from . import errors
 from .asking import asking_for, end_of_entry
 from .talk import PATIENCE
 from .waiting import readable
+from .wake import Wake
 from .wire import read
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Fetcher:
         self._failed: Exception | None = None
         self._due: float | None = None
         self._interrupted = False
-        self._wake: tuple[int, int] | None = None
+        self._wake = Wake()
         self._helper: Talk | None = None
 
     # -- from other threads --------------------------------------------------------------------
@@ -99,12 +99,7 @@ class Fetcher:
     def interrupt(self) -> None:
         """End the wait, or the next one."""
         self._interrupted = True
-        wake = self._wake
-        if wake is not None:
-            try:
-                os.write(wake[1], b"!")
-            except OSError:
-                pass  # full, which wakes as well, or closed just now
+        self._wake.ring()
 
     # -- the fetch -----------------------------------------------------------------------------
 
@@ -207,8 +202,8 @@ class Fetcher:
 
     def _sleep(self, seconds: float) -> None:
         """Wait without asking for anything: no queue has room."""
-        if readable(seconds, self._wake_up()[0]):
-            self._silence()
+        if readable(seconds, self._wake_up()):
+            self._wake.silence()
 
     def _wait(self, limit: int, seconds: float, deadline: float) -> list[Delivery]:
         now = monotonic()
@@ -274,7 +269,7 @@ class Fetcher:
         What comes later is given to the next fetch.
         """
         talk = self._talk
-        wake, _ = self._wake_up()
+        wake = self._wake_up()
         late = max(deadline, monotonic()) + LATE
         nudged = 0.0
         patience = self._backend.options.socket_timeout or PATIENCE
@@ -300,7 +295,7 @@ class Fetcher:
                 # The fetch runs at once when the wait is over.
                 talk.collect(monotonic() + patience)
             elif self._interrupted:
-                self._silence()
+                self._wake.silence()
 
     def _take_failure(self) -> Exception | None:
         failed, self._failed = self._failed, None
@@ -357,22 +352,12 @@ class Fetcher:
 
     # -- the descriptor that wakes -------------------------------------------------------------
 
-    def _wake_up(self) -> tuple[int, int]:
-        if self._wake is None:
-            self._wake = os.pipe()
-            for fd in self._wake:
-                os.set_blocking(fd, False)
-            if self._interrupted:
-                os.write(self._wake[1], b"!")
-        return self._wake
-
-    def _silence(self) -> None:
-        if self._wake is not None:
-            try:
-                while len(os.read(self._wake[0], 64)) == 64:
-                    pass
-            except BlockingIOError:
-                pass
+    def _wake_up(self) -> int:
+        number = self._wake.fileno()
+        if self._interrupted:
+            # It was told before there was a descriptor.
+            self._wake.ring()
+        return number
 
     def close(self) -> None:
         """Give back what came late, and close what wakes."""
@@ -384,9 +369,7 @@ class Fetcher:
 
     def forked(self) -> None:
         """Close the descriptors."""
-        wake, self._wake = self._wake, None
-        for fd in wake or ():
-            os.close(fd)
+        self._wake.close()
         helper, self._helper = self._helper, None
         if helper is not None:
             helper.drop()
