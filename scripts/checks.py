@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Read by the scenario tests: with ``full`` they run as many messages as their promises name.
 SCALE = "KOMBU_TEST_SCALE"
 
+#: Read by what waits in tests: how many times its time it has (kombu.testing.runs).
+PATIENCE = "KOMBU_TEST_PATIENCE"
+
 #: The tests that also run on other versions of Python.
 UNIT_TESTS = ("tests/core", "tests/contract/test_memory.py")
 
@@ -30,23 +33,51 @@ UNIT_TESTS = ("tests/core", "tests/contract/test_memory.py")
 PARALLEL = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadgroup")
 
 
+#: Those that failed in the last run, one after the other up to the first that fails again.  In one
+#: process of xdist, as their names are kept with their groups.
+ONCE_MORE = (
+    *("--last-failed", "--last-failed-no-failures=none", "--maxfail=1", "--no-cov"),
+    *("-n1", "--dist", "loadgroup"),
+)
+
+#: The exit code of pytest where tests have failed.
+TESTS_FAILED = 1
+
+
 @dataclass(frozen=True)
 class Check:
-    """Commands to run one after the other, up to the first that fails."""
+    """Commands to run one after the other, up to the first that fails.
+
+    Args:
+        name: What the summary calls it.
+        commands: What to run.
+        environ: Further variables.
+        alone: What runs the tests that failed in the last command by themselves, where that one
+            has several processes compete: a limit of time that was missed there tells little.
+    """
 
     name: str
     commands: Sequence[Sequence[str]]
     environ: Mapping[str, str] = field(default_factory=dict)
+    alone: Sequence[str] = ()
 
-    def run(self) -> int:
-        """Run the commands; return the exit code of the first that fails, or 0."""
+    def run(self) -> tuple[int, str]:
+        """Run the commands; return the exit code of the first that fails, or 0, and a word."""
         for command in self.commands:
-            say(f"$ {shlex.join(command)}")
-            code = subprocess.call(command, cwd=ROOT, env={**os.environ, **self.environ})
+            code = self._call(command)
+            if code == TESTS_FAILED and self.alone and command is self.commands[-1]:
+                say("What failed beside other tests is run again by itself.")
+                code = self._call(self.alone)
+                return code, f"failed ({code})" if code else "passed alone"
             if code:
-                # A negative code is a signal's; a shell shows it as 128 + its number.
-                return code if code > 0 else 128 - code
-        return 0
+                return code, f"failed ({code})"
+        return 0, "passed"
+
+    def _call(self, command: Sequence[str]) -> int:
+        say(f"$ {shlex.join(command)}")
+        code = subprocess.call(command, cwd=ROOT, env={**os.environ, **self.environ})
+        # A negative code is a signal's; a shell shows it as 128 + its number.
+        return code if code >= 0 else 128 - code
 
 
 @dataclass(frozen=True)
@@ -55,6 +86,7 @@ class Result:
 
     name: str
     code: int
+    word: str
     seconds: float
 
 
@@ -70,7 +102,8 @@ def tool(name: str, *arguments: str) -> list[str]:
 
 def plan(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> Iterator[Check]:
     """Every check that the options ask for, the quick ones first."""
-    environ = {SCALE: "full"} if options.full else {}
+    # At full scale the limits are those of the promises.
+    environ = {SCALE: "full"} if options.full else {PATIENCE: "3"}
     lock = ("uv", "lock", "--check")
     yield Check(
         "lint", [tool("ruff", "check", "--no-cache"), tool("ruff", "format", "--check"), lock]
@@ -78,7 +111,8 @@ def plan(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> Iterat
     yield Check("types", [tool("mypy")])
     yield Check("layers", [tool("lint-imports")])
     coverage = ("--cov", "--cov-report=term:skip-covered")
-    yield Check("tests", [tool("pytest", *PARALLEL, *coverage, *pytest_arguments)], environ)
+    pytest = tool("pytest", *pytest_arguments)
+    yield Check("tests", [[*pytest, *PARALLEL, *coverage]], environ, [*pytest, *ONCE_MORE])
     for python in options.python:
         yield on_other_python(python, environ)
 
@@ -93,14 +127,16 @@ def on_other_python(python: str, environ: Mapping[str, str]) -> Check:
     folder = ROOT / ".venvs" / Path(python).name
     sync = ("uv", "sync", "--all-packages", "--frozen", "--quiet", "--python", python)
     present = [tests for tests in UNIT_TESTS if (ROOT / tests).exists()]
+    pytest = [str(folder / "bin" / "pytest"), "--quiet", *present]
     return Check(
         f"unit tests on {Path(python).name}",
-        [sync, [str(folder / "bin" / "pytest"), "--quiet", *PARALLEL, *present]],
+        [sync, [*pytest, *PARALLEL]],
         {
             **environ,
             "UV_PROJECT_ENVIRONMENT": str(folder),
             "UV_PYTHON_DOWNLOADS": "never",
         },
+        [*pytest, *ONCE_MORE],
     )
 
 
@@ -110,8 +146,8 @@ def run(checks: Sequence[Check]) -> list[Result]:
     for check in checks:
         say(f"\n== {check.name} {'=' * (75 - len(check.name))}")
         began = time.monotonic()
-        code = check.run()
-        results.append(Result(check.name, code, time.monotonic() - began))
+        code, word = check.run()
+        results.append(Result(check.name, code, word, time.monotonic() - began))
     return results
 
 
@@ -119,8 +155,7 @@ def sum_up(results: Sequence[Result]) -> int:
     """Print how each check went; return the exit code of the first that failed, or 0."""
     say(f"\n== summary {'=' * 68}")
     for result in results:
-        word = f"failed ({result.code})" if result.code else "passed"
-        say(f"{result.name:<24} {word:<12} {result.seconds:6.1f} s")
+        say(f"{result.name:<24} {result.word:<12} {result.seconds:6.1f} s")
     return next((result.code for result in results if result.code), 0)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from contract_store import LATE, bodies, fetch, put, settle, soon
 
+from kombu.testing.runs import patient
 from kombu.transport.backend import Delivery, Leasing, QueueSpec, Session, Want, Wants
 
 if TYPE_CHECKING:
@@ -273,14 +274,15 @@ class TestFetching:
         for name in names:
             session.declare_queue(QueueSpec(name), soon())
         wants = Wants((name, Want(100)) for name in names)
-        session.fetch(wants, 1, soon(0.05))
+        # What a fetch learns of its queues is no part of the cost of the next.
+        assert session.fetch(wants, 1, soon(), wait=False) == []
         busy = names[len(names) // 2]
         put(session, busy, *(b"%d" % n for n in range(50)))
         begun = monotonic()
         for _ in range(50):
             (delivery,) = session.fetch(wants, 1, soon())
             assert delivery.queue == busy
-        assert (monotonic() - begun) / 50 < store.busy_fetch_within
+        assert (monotonic() - begun) / 50 < patient(store.busy_fetch_within)
         for name in names:
             session.delete_queue(name, soon())
 

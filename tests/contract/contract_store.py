@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kombu.testing.runs import patient
 from kombu.transport.backend import Envelope, Want, Wants
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from kombu.transport.capabilities import Capabilities
 
 #: Seconds that an operation may take; nothing here comes near it unless something is wrong.
-PATIENCE = 10.0
+PATIENCE = patient(10.0)
 #: Seconds by which a wake-up, an interrupt or a deadline may be late.
-LATE = 0.5
+LATE = patient(0.5)
 
 
 class Store(Protocol):

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu import Connection, Consumer, Producer, Queue
+from kombu.testing.runs import patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 #: How long a test waits for what has to happen (seconds); on a loaded machine it may take a while.
-PATIENCE = 10.0
+PATIENCE = patient(10.0)
 
 #: How long a test looks for what must not happen (seconds).
 GLANCE = 0.05

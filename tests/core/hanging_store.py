@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from plain_store import LeasingSession, PlainBackend
 
 from kombu.plugins import TransportSpec, hookimpl
+from kombu.testing.runs import patient
 from kombu.transport.capabilities import Capabilities
 
 if TYPE_CHECKING:
     from kombu.transport.backend import Binding, Role
 
 #: How much longer than its deadline a call may take (seconds).
-LATE = 0.5
+LATE = patient(0.5)
 
 
 class Trouble:

@@ -14,7 +14,8 @@ import pytest
 
 from kombu.testing.checks import no_growth, prints_nothing, returns_within
 from kombu.testing.fixtures import run
-from kombu.testing.runs import Run
+from kombu.testing.kit import wait_until
+from kombu.testing.runs import Run, patient
 
 __all__ = ("run",)
 
@@ -154,6 +155,24 @@ def test_a_wrong_seed_or_scale_is_refused(
     monkeypatch.setenv(f"KOMBU_TEST_{name}", value)
     with pytest.raises(ValueError, match=f"KOMBU_TEST_{name}: wanted .*, found '{value}'"):
         Run("kills")
+
+
+def test_a_busy_machine_is_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KOMBU_TEST_PATIENCE", raising=False)
+    assert patient(0.5) == 0.5
+    monkeypatch.setenv("KOMBU_TEST_PATIENCE", "3")
+    assert patient(0.5) == 1.5
+    begun = time.monotonic()
+    with pytest.raises(AssertionError, match=r"did not happen within 0\.1 s: a miracle"):
+        wait_until(lambda: False, "a miracle", 0.1)
+    assert time.monotonic() - begun >= 0.3
+
+
+@pytest.mark.parametrize("found", ["much", "0.5", "nan"])
+def test_a_wrong_patience_is_refused(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
+    monkeypatch.setenv("KOMBU_TEST_PATIENCE", found)
+    with pytest.raises(ValueError, match=f"wanted a number from 1 on, found '{found}'"):
+        patient(1)
 
 
 def test_a_test_can_be_a_run(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kombu.testing.runs import patient
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -22,8 +24,8 @@ __all__ = ("LATE", "Usage", "no_growth", "prints_nothing", "returns_within")
 
 T = TypeVar("T")
 
-#: By how much a call may miss its deadline (seconds).
-LATE = 0.5
+#: By how much a call may miss its deadline (seconds); half a second where nothing else runs.
+LATE = patient(0.5)
 #: How long threads and descriptors may take to go (seconds).
 _SETTLING = 3.0
 #: How long a call that hangs is waited for beyond its deadline (seconds).

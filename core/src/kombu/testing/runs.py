@@ -1,4 +1,4 @@
-"""A run of a scenario with chance in it: its seed, which makes it happen again, and its scale."""
+"""A run of a scenario: what makes it happen again, how large it is, how much time it has."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import random
 import sys
 from typing import IO, Literal
 
-__all__ = ("SCALE", "SEED", "Run", "Scale")
+__all__ = ("PATIENCE", "SCALE", "SEED", "Run", "Scale", "patient")
 
 #: The variables of the environment that say how large runs are, and with which seed.
 SCALE = "KOMBU_TEST_SCALE"
 SEED = "KOMBU_TEST_SEED"
+#: The variable that says how many times its time all gets that has to happen, 1 by default: more
+#: where the tests share the machine with others, so that a limit tells a fault from a full queue
+#: for the processor.
+PATIENCE = "KOMBU_TEST_PATIENCE"
 
 #: ``ci`` is what everybody runs each time, ``full`` as much as a promise names.
 Scale = Literal["ci", "full"]
@@ -55,6 +59,23 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.name}: seed {self.seed}, scale {self.scale} (again: {SEED}={self.seed})"
+
+
+def patient(seconds: float) -> float:
+    """How long (seconds) to wait here for what takes no longer than `seconds` on an idle machine.
+
+    Raises:
+        ValueError: ``KOMBU_TEST_PATIENCE`` is not a number from 1 on.
+    """
+    found = os.environ.get(PATIENCE) or "1"
+    try:
+        times = float(found)
+    except ValueError:
+        times = 0.0
+    # Written so that "nan" is refused, too.
+    if not times >= 1:
+        raise ValueError(f"{PATIENCE}: wanted a number from 1 on, found {found!r}")
+    return seconds * times
 
 
 def _seed() -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import ChannelError
 from kombu.exceptions import ConnectionError as BrokerConnectionError
+from kombu.testing.runs import patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ("PATIENCE", "QUIET", "Broker", "Inbox", "wait_until")
 
-#: How long something that has to happen may take (seconds).
+#: How long something that has to happen may take (seconds), on a machine with nothing else to do.
 PATIENCE = 5.0
 #: How long to look whether something happens that must not (seconds).
 QUIET = 0.06
@@ -28,9 +29,9 @@ def wait_until(happened: Callable[[], bool], what: str, within: float = PATIENCE
     """Ask until `happened` says so.
 
     Raises:
-        AssertionError: It did not within so many seconds.
+        AssertionError: It did not within so many seconds (`kombu.testing.runs.patient`).
     """
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + patient(within)
     while not happened():
         if time.monotonic() > deadline:
             raise AssertionError(f"did not happen within {within} s: {what}")
@@ -72,9 +73,9 @@ class Inbox:
         """Wait until so many messages have come altogether, and return them.
 
         Raises:
-            AssertionError: They have not in time (seconds).
+            AssertionError: They have not in time (seconds, `kombu.testing.runs.patient`).
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + patient(within)
         while len(self.messages) < count:
             left = deadline - time.monotonic()
             if left <= 0:
