@@ -12,9 +12,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from kombu import Connection
-from kombu.log import get_logger
 from kombu.mixins import ConsumerMixin
 from kombu.utils.functional import reprcall
+from kombu.utils.loggers import get_logger
 
 from .queues import task_queues
 

@@ -18,8 +18,8 @@ from contract_topology import TestTopology
 from kombu import Connection
 from kombu.testing.fixtures import need
 from kombu.testing.servers import Redis, Valkey
-from kombu_redis.address import address_of
 from kombu_redis.backend import CAPABILITIES, RedisBackend
+from kombu_redis.connection.address import address_of
 from kombu_redis.options import RedisOptions
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.utils.encoding import safe_repr, safe_str
 from kombu.utils.functional import maybe_evaluate
+from kombu.utils.loggers import get_logger
 from kombu.utils.objects import cached_property
 
 if TYPE_CHECKING:
@@ -67,15 +68,6 @@ _FILTERS: dict[str | None, Callable[[Any], Any]] = {
     "s": safe_str,
     "r": lambda value: _Described(safe_repr(value)),
 }
-
-
-def get_logger(logger: str | logging.Logger) -> logging.Logger:
-    """Return a logger, by name or as it is, with a handler that drops what nobody else handles."""
-    if isinstance(logger, str):
-        logger = logging.getLogger(logger)
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    return logger
 
 
 def get_loglevel(level: Any) -> Any:

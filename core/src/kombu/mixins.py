@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from kombu import messaging
 from kombu.exceptions import OperationalError
-from kombu.log import get_logger
 from kombu.utils.encoding import safe_repr
 from kombu.utils.limits import TokenBucket
+from kombu.utils.loggers import get_logger
 from kombu.utils.objects import cached_property
 from kombu.utils.ranges import jittered
 

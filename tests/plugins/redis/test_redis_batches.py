@@ -13,7 +13,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import BatchPublishError, PublishRefused, ResourceError
 from kombu.testing.kit import Inbox
 from kombu.transport.backend import Envelope
-from kombu_redis.wire import _beginning, beginning, ended, read
+from kombu_redis.wire.messages import _beginning, beginning, ended, read
 
 
 def bodies_in(connection: Any, name: str) -> list[Any]:

@@ -124,7 +124,7 @@ def test_a_batch_is_two_round_trips(connect: Any, cost: Cost, name: str) -> None
 @pytest.mark.parametrize(
     ("prefetch", "queues", "trips", "commands", "calls"),
     [
-        (1, 1, 1.01, 12.2, 230),
+        (1, 1, 1.01, 12.2, 240),
         (10, 1, 0.12, 7.8, 130),
         (100, 1, 0.03, 6.8, 100),
         (1000, 1, 0.03, 6.8, 100),
@@ -146,7 +146,7 @@ def test_consuming(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # What is done once a second costs a message the more, the slower the machine is.
-    monkeypatch.setattr("kombu_redis.asking.LOOK", 3600.0)
+    monkeypatch.setattr("kombu_redis.consume.asking.LOOK", 3600.0)
     connection = connect()
     channel = connection.channel()
     names = [name, *(f"{name}-{number}" for number in range(1, queues))]

@@ -16,7 +16,7 @@ from kombu import Connection, Consumer, Queue
 from kombu.exceptions import ResourceError
 from kombu.testing.kit import Inbox, wait_until
 from kombu.transport.backend import Envelope, Release, Role, Want, Wants
-from kombu_redis.asking import MANY, Few, Many, asking_for
+from kombu_redis.consume.asking import MANY, Few, Many, asking_for
 from kombu_redis.scripts import SCRIPTS
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from kombu.testing.checks import returns_within
 from kombu.testing.faults.proxy import Proxy
 from kombu.testing.kit import Inbox
 from kombu.transport.options import UnknownOptionWarning
-from kombu_redis.options import NOT_YET, RedisOptions, SentinelOptions
+from kombu_redis.options import NOT_YET, RedisOptions
+from kombu_redis.sentinel.options import SentinelOptions
 
 if TYPE_CHECKING:
     from kombu.testing.servers import Redis

@@ -9,7 +9,7 @@ import redis.exceptions as driver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kombu_redis.reader import Reader
+from kombu_redis.connection.reader import Reader
 
 
 def encoded(value: Any) -> bytes:

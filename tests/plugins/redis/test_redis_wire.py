@@ -9,9 +9,9 @@ import pytest
 
 from kombu import Exchange, Queue
 from kombu.testing.kit import Inbox
-from kombu_redis.bindings import topic_pattern
-from kombu_redis.fanout import Channels
-from kombu_redis.keys import Keys
+from kombu_redis.publish.bindings import topic_pattern
+from kombu_redis.publish.fanout import Channels
+from kombu_redis.wire.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from time import sleep as time_sleep
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 from . import debug
 from .poller import ERR, READ, WRITE, Poller

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
 from kombu.utils.deadlines import within
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -31,7 +31,7 @@ def debug(message: str, *args: Any, exc_info: bool = False) -> None:
     logging is imported with the first record: a program that never loses a connection, and does
     not use logging itself, does not load it.
     """
-    from kombu.log import get_logger
+    from kombu.utils.loggers import get_logger
 
     get_logger("kombu.connection").debug(message, *args, exc_info=exc_info)
 

@@ -13,10 +13,10 @@ from kombu.clocks import LamportClock
 from kombu.common import oid_from
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import InconsistencyError, NotBoundError
-from kombu.log import get_logger
 from kombu.messaging import Consumer, Producer
 from kombu.utils.deadlines import bounded, operation_timeout, own_time, remaining, within
 from kombu.utils.functional import maybe_evaluate
+from kombu.utils.loggers import get_logger
 from kombu.utils.objects import cached_property
 from kombu.utils.uuid import uuid
 

@@ -6,9 +6,9 @@ import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kombu import messaging
-from kombu.log import get_logger
 from kombu.matcher import match
 from kombu.utils.deadlines import bounded, operation_timeout
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

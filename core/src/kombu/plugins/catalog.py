@@ -39,6 +39,10 @@ CROSS_CUTTING = "kombu.plugins"
 GROUPS = (TRANSPORTS, SERIALIZERS, COMPRESSORS, EXCHANGE_TYPES, MATCHERS, CROSS_CUTTING)
 
 
+#: The two lines of the metadata that are needed.
+_IDENTITY = re.compile(r"^(Name|Version):(.+)$", re.MULTILINE)
+
+
 class InstalledPlugin(NamedTuple):
     """One entry point, as installed: a row for people."""
 
@@ -129,10 +133,10 @@ def _installed() -> Iterator[Candidate]:
         text = distribution.read_text("entry_points.txt")
         if text is None or "kombu." not in text:
             continue
+        name, version = _identity(distribution)
         # A damaged installation leaves folders without a name.
-        if "Name" not in distribution.metadata:
+        if name is None:
             continue
-        name = distribution.metadata["Name"]
         normalized = re.sub(r"[-_.]+", "-", name).lower()
         # The same distribution again is an editable install, a leftover of an upgrade, or shadowed
         # by an earlier entry of sys.path: the first one is what an import would find.
@@ -141,4 +145,20 @@ def _installed() -> Iterator[Candidate]:
         seen.add(normalized)
         own = {(e.group, e.name): e.value for e in distribution.entry_points if e.group in GROUPS}
         for (group, key), value in own.items():
-            yield Candidate(group, key, value, name, distribution.version)
+            yield Candidate(group, key, value, name, version or "(unknown version)")
+
+
+def _identity(distribution: metadata.Distribution) -> tuple[str | None, str | None]:
+    """The name and the version of a distribution.
+
+    Both stand on lines of their own before the first empty one (the core metadata specification),
+    and are read from there: the parser of mails that `importlib.metadata` takes costs every start
+    of a program more than all else about finding plugins.
+    """
+    text = distribution.read_text("METADATA")
+    if text is None:
+        # Of another form, such as an egg.
+        return distribution.metadata["Name"], distribution.metadata["Version"]
+    head = text.partition("\n\n")[0]
+    found = {field: value.strip() for field, value in _IDENTITY.findall(head)}
+    return found.get("Name"), found.get("Version")

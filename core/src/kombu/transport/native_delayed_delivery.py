@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
 from kombu.utils.deadlines import own_time, within
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,7 +34,7 @@ class UnknownOptionWarning(UserWarning):
     """A name in ``transport_options`` that the transport does not know."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CommonOptions:
     """What every transport understands, a native one too.  Durations are in seconds."""
 
@@ -48,7 +48,7 @@ class CommonOptions:
     operation_timeout: float = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Options(CommonOptions):
     """What every virtual transport understands.  Durations are in seconds."""
 
@@ -71,7 +71,7 @@ class Options(CommonOptions):
     asynchronous: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LeaseOptions(Options):
     """What a transport understands beside whose claims end by themselves."""
 

@@ -10,7 +10,7 @@ import logging
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,9 +9,9 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.utils.deadlines import within
+from kombu.utils.loggers import get_logger
 
 from .sessions import settle_of
 

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
-from kombu.log import get_logger
 from kombu.transport.backend import Role
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

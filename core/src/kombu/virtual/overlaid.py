@@ -14,9 +14,9 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
 
 from kombu.exceptions import MessageStateError
-from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.utils.deadlines import bounded, within
+from kombu.utils.loggers import get_logger
 from kombu.utils.uuid import uuid
 
 from . import refusals

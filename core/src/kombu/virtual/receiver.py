@@ -14,8 +14,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import RecoverableConnectionError
-from kombu.log import get_logger
 from kombu.utils.deadlines import GRACE, current, remaining, within
+from kombu.utils.loggers import get_logger
 
 from .consumer import CancelNotice
 from .demand import Demand

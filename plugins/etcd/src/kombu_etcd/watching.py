@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import requests
 
 from kombu.exceptions import AMQPError, RecoverableConnectionError
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 from .gateway import prefix, text
 

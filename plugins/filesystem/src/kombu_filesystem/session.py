@@ -8,8 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import DecodeError
-from kombu.log import get_logger
 from kombu.transport.backend import Delivery, Wants
+from kombu.utils.loggers import get_logger
 from kombu.virtual.envelope import from_wire
 
 from .listing import Listing, expired, look

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo import UpdateOne
 
 from kombu.exceptions import DecodeError
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 from kombu.virtual.deadletter import FIRST_SEEN
 
 from .documents import CLAIMED, DEAD, DELAYED, IN_ORDER, delivered, set_aside

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import errors
 
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from .server import Server

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import KombuError
-from kombu.log import get_logger
 from kombu.transport.backend import Release
 from kombu.transport.capabilities import Capabilities
+from kombu.utils.loggers import get_logger
 
-from .fairness import fairness_of
-from .fanout import Channels, Listener
-from .keys import Keys
+from .connection.talk import PATIENCE, Talk
+from .consume.fairness import fairness_of
 from .options import RedisOptions
+from .publish.fanout import Channels, Listener
 from .session import RedisSession
-from .talk import PATIENCE, Talk
-from .wire import Tags
+from .wire.keys import Keys
+from .wire.messages import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kombu.transport.backend import Delivery, Role
 
-    from .address import Address
+    from .connection.address import Address
 
 __all__ = ("CAPABILITIES", "RedisBackend", "capabilities_for")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .address import database_of
+from .connection.address import database_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from kombu.transport.options import LeaseOptions, UnknownOptionWarning
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ("RedisOptions", "SentinelOptions")
+__all__ = ("RedisOptions", "warn_of_those_without_effect")
 
 #: Options of kombu 5.7 that do nothing here, and why.
 NOT_YET = {
@@ -39,7 +39,7 @@ AMQP_STEPS = (*range(10), 16, 32, 64, 128)
 _LAYOUTS = ("kombu",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RedisOptions(LeaseOptions):
     """What the transport understands.  Durations are in seconds.
 
@@ -140,21 +140,6 @@ class RedisOptions(LeaseOptions):
     def highest_first(self) -> bool:
         """Whether the highest priority is delivered first."""
         return _ORDERS[self.priority_order]
-
-
-@dataclass(frozen=True)
-class SentinelOptions(RedisOptions):
-    """What the transport understands where sentinels name the server."""
-
-    transport: ClassVar[str] = "sentinel"
-
-    #: What the sentinels call the master.
-    master_name: str | None = None
-    #: Arguments of the connections to the sentinels, such as ``{"password": "..."}``.
-    sentinel_kwargs: Mapping[str, Any] | None = None
-    #: How many other sentinels one has to know before it is believed who the master is.
-    min_other_sentinels: int = 0
-    sentinel_fanout_compat: bool = False
 
 
 def warn_of_those_without_effect(transport: str, given: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ def kombu_transports() -> list[TransportSpec]:
         TransportSpec(
             name="sentinel",
             schemes=("sentinel",),
-            transport="kombu_redis.transport:SentinelTransport",
+            transport="kombu_redis.sentinel.transport:SentinelTransport",
             default_port=26379,
             driver_type="redis",
             driver_name="redis",

@@ -7,17 +7,17 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kombu.log import get_logger
 from kombu.transport.backend import Delivery, QueueSpec
+from kombu.utils.loggers import get_logger
 
-from .bindings import Bindings, topic_pattern
-from .fanout import LISTENERS
-from .fetching import Fetcher, end_of_entry, message_or_raw
-from .memory import warn_of_eviction
-from .putting import Putter
+from .connection.memory import warn_of_eviction
+from .consume.fetching import Fetcher, end_of_entry, message_or_raw
+from .consume.settling import Settler
+from .publish.bindings import Bindings, topic_pattern
+from .publish.fanout import LISTENERS
+from .publish.putting import Putter
 from .scripts import SCRIPTS
-from .settling import Settler
-from .specs import maintained, read_spec, write_spec
+from .wire.specs import maintained, read_spec, write_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kombu.transport.backend import Envelope, Rejected, Wants
 
     from .backend import RedisBackend
-    from .commands import Commands
+    from .connection.commands import Commands
 
 __all__ = ("RedisSession",)
 

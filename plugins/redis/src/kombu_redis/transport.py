@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import redis
@@ -12,18 +13,18 @@ from kombu.virtual import Channel as VirtualChannel
 from kombu.virtual import QoS
 from kombu.virtual import Transport as VirtualTransport
 
-from .address import Address, address_of, database_of
 from .backend import CAPABILITIES, RedisBackend
-from .draining import Drained, drain_to_kombu5
+from .connection.address import Address, address_of, database_of
+from .connection.memory import EvictionWarning
+from .consume.draining import Drained, drain_to_kombu5
 from .facade import Told, channel_prefix
-from .memory import EvictionWarning
-from .options import RedisOptions, SentinelOptions, warn_of_those_without_effect
+from .options import RedisOptions, warn_of_those_without_effect
 from .queues import RedisQueueVerbs
-from .sentinel import Sentinels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from .sentinel.transport import SentinelChannel, SentinelTransport
 
 __all__ = (
     "PRIORITY_STEPS",
@@ -137,16 +138,8 @@ class Transport(VirtualTransport):
         return redis.__version__
 
 
-class SentinelChannel(Channel):
-    """A channel of the transport for Redis by sentinels."""
-
-
-class SentinelTransport(Transport):
-    """The master that sentinels name, asked for whenever a line is opened."""
-
-    Channel: ClassVar[type[VirtualChannel]] = SentinelChannel
-    options_class: ClassVar[type[RedisOptions]] = SentinelOptions
-    default_port = 26379
-
-    def _address(self) -> Callable[[float], Address]:
-        return Sentinels(self.client, self.options).master
+def __getattr__(name: str) -> Any:
+    """What is documented here and stands where only those import it who have sentinels."""
+    if name in {"SentinelChannel", "SentinelTransport"}:
+        return getattr(import_module("kombu_redis.sentinel.transport"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import RecoverableConnectionError
-from kombu.log import get_logger
 from kombu.transport.capabilities import UNPROMISED, Capabilities
+from kombu.utils.loggers import get_logger
 
 from .calls import start
 from .claims import Claims

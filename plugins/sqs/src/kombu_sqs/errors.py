@@ -20,7 +20,7 @@ from kombu.exceptions import (
     ConnectionError,  # noqa: A004
     RecoverableConnectionError,
 )
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
-from kombu.log import get_logger
 from kombu.transport.backend import QueueSpec
+from kombu.utils.loggers import get_logger
 
 from .polls import Polls
 from .settling import Settler

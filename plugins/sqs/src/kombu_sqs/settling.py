@@ -7,8 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import RecoverableConnectionError
-from kombu.log import get_logger
 from kombu.utils.deadlines import remaining
+from kombu.utils.loggers import get_logger
 
 from .calls import start
 

@@ -21,8 +21,8 @@ from kazoo.exceptions import (
 )
 
 from kombu.exceptions import ChannelError, RecoverableConnectionError
-from kombu.log import get_logger
 from kombu.transport.backend import Delivery
+from kombu.utils.loggers import get_logger
 from kombu.virtual.envelope import to_wire
 
 from .line import Lost

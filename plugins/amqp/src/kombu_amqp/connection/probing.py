@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from amqp import spec  # type: ignore[import-untyped]
 
 from kombu.exceptions import KombuError
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 from ..errors import NotImplementedByBroker
 

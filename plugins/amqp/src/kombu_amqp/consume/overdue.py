@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from amqp.serialization import dumps  # type: ignore[import-untyped]
 
 from kombu.exceptions import KombuError
-from kombu.log import get_logger
 from kombu.utils.deadlines import within
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 from ..errors import MessageNacked
 

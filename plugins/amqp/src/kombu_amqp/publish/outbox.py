@@ -9,7 +9,7 @@ import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from kombu_redis.backend import RedisBackend
-from kombu_redis.talk import PATIENCE, Greeting, Talk
+from kombu_redis.connection.greeting import Greeting
+from kombu_redis.connection.talk import PATIENCE, Talk
 
 from .keys import ClusterKeys
 from .options import ClusterOptions

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu_redis.bindings import Bindings
-from kombu_redis.commands import Call
+from kombu_redis.connection.commands import Call
+from kombu_redis.publish.bindings import Bindings
 
 from .scripts import OWN
 

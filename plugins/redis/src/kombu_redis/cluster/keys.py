@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from redis.crc import key_slot
 
-from kombu_redis.keys import Keys
+from kombu_redis.wire.keys import Keys
 
 __all__ = ("BUCKETS", "ClusterKeys", "slot_of")
 

@@ -6,13 +6,13 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from kombu_redis import errors
-from kombu_redis.commands import pack
-from kombu_redis.line import BROKEN
+from kombu_redis.connection import errors
+from kombu_redis.connection.commands import pack
+from kombu_redis.connection.line import BROKEN
 
 if TYPE_CHECKING:
-    from kombu_redis.line import Line
-    from kombu_redis.talk import Talk
+    from kombu_redis.connection.line import Line
+    from kombu_redis.connection.talk import Talk
 
     from .backend import ClusterBackend
     from .slots import Node

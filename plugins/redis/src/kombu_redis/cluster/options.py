@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ("ClusterOptions",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClusterOptions(RedisOptions):
     """What the transport understands where the server is a cluster.  Durations are in seconds."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu_redis import errors
-from kombu_redis.putting import Putter
+from kombu_redis.connection import errors
+from kombu_redis.publish.putting import Putter
 
 from .talk import TROUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kombu_redis.putting import Part
+    from kombu_redis.publish.putting import Part
 
     from .backend import ClusterBackend
     from .bindings import ClusterBindings

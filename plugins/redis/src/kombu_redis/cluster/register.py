@@ -10,8 +10,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
-from kombu_redis.commands import Call
+from kombu.utils.loggers import get_logger
+from kombu_redis.connection.commands import Call
 
 from .keys import BUCKETS
 from .scripts import OWN

@@ -6,8 +6,8 @@ sorted set in the place of its bell: a channel by the time since when it waits.
 
 from __future__ import annotations
 
+from kombu_redis.connection.greeting import Greeting
 from kombu_redis.scripts import PARTS, RING, SCRIPTS, Script
-from kombu_redis.talk import Greeting
 
 __all__ = ("GREETING", "NOT_TWICE", "OWN", "adapted")
 

@@ -6,7 +6,7 @@ import contextlib
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from kombu_redis.memory import warn_of_eviction
+from kombu_redis.connection.memory import warn_of_eviction
 from kombu_redis.session import Parts, RedisSession
 
 from .bindings import ClusterBindings

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from kombu.log import get_logger
-from kombu_redis import errors
-from kombu_redis.commands import Call
+from kombu.utils.loggers import get_logger
+from kombu_redis.connection import errors
+from kombu_redis.connection.commands import Call
+from kombu_redis.consume.settling import SLICE, Settler
 from kombu_redis.scripts import SCRIPTS
-from kombu_redis.settling import SLICE, Settler
 
 from .talk import TROUBLE
 

@@ -13,14 +13,14 @@ from redis.cluster import parse_cluster_slots
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import RecoverableConnectionError
-from kombu_redis import errors
-from kombu_redis.commands import pack
-from kombu_redis.line import BROKEN, Line
+from kombu_redis.connection import errors
+from kombu_redis.connection.commands import pack
+from kombu_redis.connection.line import BROKEN, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kombu_redis.address import Address
+    from kombu_redis.connection.address import Address
 
 __all__ = ("Node", "Slots")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kombu.transport.backend import Delivery
-from kombu_redis.commands import Call
-from kombu_redis.fetching import end_of_entry, message_or_raw
+from kombu_redis.connection.commands import Call
+from kombu_redis.consume.fetching import end_of_entry, message_or_raw
 
 from .scripts import OWN
 

@@ -11,9 +11,9 @@ import redis.exceptions as driver
 
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import RecoverableConnectionError
-from kombu_redis.commands import Call, Commands, pack
+from kombu_redis.connection.commands import Call, Commands, pack
+from kombu_redis.connection.waiting import readable
 from kombu_redis.scripts import SCRIPTS
-from kombu_redis.waiting import readable
 
 from .keys import slot_of
 from .scripts import NOT_TWICE, adapted
@@ -21,7 +21,7 @@ from .scripts import NOT_TWICE, adapted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from kombu_redis.talk import Talk
+    from kombu_redis.connection.talk import Talk
 
     from .slots import Node, Slots
 

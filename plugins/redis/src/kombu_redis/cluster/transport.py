@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from kombu.utils.url import url_to_parts
-from kombu_redis.address import address_of, database_of
+from kombu_redis.connection.address import address_of, database_of
 from kombu_redis.transport import Channel, Transport
 
 from .backend import ClusterBackend
@@ -16,8 +16,8 @@ from .slots import Node, Slots
 if TYPE_CHECKING:
     from kombu import Connection as Client
     from kombu.virtual import Channel as VirtualChannel
-    from kombu_redis.address import Address
     from kombu_redis.backend import RedisBackend
+    from kombu_redis.connection.address import Address
 
 __all__ = ("ClusterChannel", "ClusterTransport", "backend_of")
 

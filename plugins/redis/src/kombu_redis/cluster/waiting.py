@@ -11,14 +11,14 @@ import contextlib
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from kombu.log import get_logger
 from kombu.transport.backend import Release
-from kombu_redis import errors
-from kombu_redis.commands import Call
-from kombu_redis.fetching import LATE
-from kombu_redis.talk import PATIENCE
-from kombu_redis.waiting import readable
-from kombu_redis.wake import Wake
+from kombu.utils.loggers import get_logger
+from kombu_redis.connection import errors
+from kombu_redis.connection.commands import Call
+from kombu_redis.connection.talk import PATIENCE
+from kombu_redis.connection.waiting import readable
+from kombu_redis.consume.fetching import LATE
+from kombu_redis.consume.wake import Wake
 
 from .keys import slot_of
 from .listening import Listening

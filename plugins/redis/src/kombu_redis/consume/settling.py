@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
-from . import errors
-from .scripts import SCRIPTS
-from .specs import read_spec
-from .talk import Call
-from .wire import beginning, ended
+from ..connection import errors
+from ..connection.talk import Call
+from ..scripts import SCRIPTS
+from ..wire.messages import beginning, ended
+from ..wire.specs import read_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kombu.transport.backend import Delivery, Release
 
-    from .backend import RedisBackend
-    from .commands import Commands
+    from ..backend import RedisBackend
+    from ..connection.commands import Commands
 
 __all__ = ("SLICE", "Settler")
 

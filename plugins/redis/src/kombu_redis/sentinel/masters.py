@@ -13,7 +13,7 @@ from redis.retry import Retry
 from kombu.exceptions import RecoverableConnectionError
 from kombu.utils.url import url_to_parts
 
-from .address import Address, address_of
+from ..connection.address import Address, address_of
 
 if TYPE_CHECKING:
     from kombu import Connection as Client

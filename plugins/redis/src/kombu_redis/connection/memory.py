@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import ChannelError
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 if TYPE_CHECKING:
     from .talk import Talk

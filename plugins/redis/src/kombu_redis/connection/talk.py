@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
 from . import errors
 from .commands import Call, Commands, Packed, pack
+from .greeting import GREETING, Greeting
 from .line import BROKEN, Line
-from .scripts import SCRIPTS, Script
 from .waiting import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from .address import Address
 
-__all__ = ("PATIENCE", "Call", "Greeting", "Packed", "Talk", "pack")
+__all__ = ("PATIENCE", "Call", "Packed", "Talk", "pack")
 
 logger = get_logger(__name__)
 
@@ -42,42 +42,6 @@ _LEAST = 0.25
 
 #: How long an answer may take that nobody waits for (seconds).
 _UNHURRIED = 30.0
-
-
-class Greeting:
-    """What is said first on a line: which scripts does the server not have?
-
-    A server that has read them need not read them again: that takes it longer than everything else
-    about connecting.
-
-    Args:
-        scripts: Those that are run on the line.
-    """
-
-    def __init__(self, scripts: Iterable[Script]) -> None:
-        self._scripts = list(scripts)
-        asked = [pack("CLIENT", "ID"), pack("TIME")]
-        if self._scripts:
-            asked.append(pack("SCRIPT", "EXISTS", *(script.sha for script in self._scripts)))
-        self.text = b"".join(asked)
-        #: How many answers it has.
-        self.size = len(asked)
-
-    def loads(self, answers: list[Any]) -> list[bytes]:
-        """The commands that load what is missing; takes the answer that tells of it away."""
-        if not self._scripts:
-            return []
-        known = answers.pop()
-        # Where it may not be asked, they are all loaded.
-        told = known if known.__class__ is list else [0] * len(self._scripts)
-        return [
-            pack("SCRIPT", "LOAD", script.text)
-            for script, there in zip(self._scripts, told, strict=True)
-            if not there
-        ]
-
-
-_GREETING = Greeting(script for script in vars(SCRIPTS).values() if isinstance(script, Script))
 
 
 _PING = pack("PING")
@@ -101,7 +65,7 @@ class Talk(Commands):
         address: Callable[[float], Address],
         on_clock: Callable[[float], None],
         patience: float = PATIENCE,
-        greeting: Greeting = _GREETING,
+        greeting: Greeting = GREETING,
     ) -> None:
         self._greeting = greeting
         self._address = address

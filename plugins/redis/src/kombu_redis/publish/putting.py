@@ -13,22 +13,22 @@ import redis.exceptions as driver
 from kombu.exceptions import PublishRefused
 from kombu.transport.backend import Rejected
 
-from . import errors
-from .commands import Call, pack
+from ..connection import errors
+from ..connection.commands import Call, pack
+from ..scripts import SCRIPTS
+from ..wire.messages import beginning, ended
+from ..wire.specs import UNDECLARED, read_spec
 from .fanout import LISTENERS
-from .scripts import SCRIPTS
-from .specs import UNDECLARED, read_spec
-from .wire import beginning, ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kombu.transport.backend import Envelope
 
-    from .backend import RedisBackend
+    from ..backend import RedisBackend
+    from ..connection.commands import Commands
+    from ..connection.talk import Talk
     from .bindings import Bindings
-    from .commands import Commands
-    from .talk import Talk
 
 __all__ = ("Part", "Putter")
 

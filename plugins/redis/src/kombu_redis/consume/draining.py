@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kombu.exceptions import ChannelError
 
-from .scripts import Script
+from ..connection.talk import pack
+from ..scripts import Script
 from .settling import Settler
-from .talk import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .backend import RedisBackend
-    from .talk import Talk
+    from ..backend import RedisBackend
+    from ..connection.talk import Talk
 
 __all__ = ("Drained", "drain_to_kombu5")
 

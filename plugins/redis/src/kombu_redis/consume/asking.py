@@ -2,7 +2,7 @@
 
 A consumer of few queues names all their keys at each fetch, and the script looks at all of them.
 For many that costs more than the messages do, so their names are written down in the store, once,
-and the script looks at those of them that the index (`kombu_redis.index_scripts`) tells of.
+and the script looks at those of them that the index (`kombu_redis.scripts.index`) tells of.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .scripts import SCRIPTS
-from .talk import Call, Packed, pack
+from ..connection.talk import Call, Packed, pack
+from ..scripts import SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kombu.transport.backend import Wants
 
-    from .backend import RedisBackend
+    from ..backend import RedisBackend
 
 __all__ = ("MANY", "Asking", "Few", "Many", "asking_for", "end_of_entry")
 

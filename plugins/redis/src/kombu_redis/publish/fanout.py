@@ -16,15 +16,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import KombuError
-from kombu.log import get_logger
+from kombu.utils.loggers import get_logger
 
-from . import errors
-from .talk import pack
-from .waiting import readable
-from .wire import OURS, read
+from ..connection import errors
+from ..connection.talk import pack
+from ..connection.waiting import readable
+from ..wire.messages import OURS, read
 
 if TYPE_CHECKING:
-    from .backend import RedisBackend
+    from ..backend import RedisBackend
 
 __all__ = ("LISTENERS", "Channels", "Listener")
 

@@ -10,7 +10,7 @@ from . import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .scripts import Script
+    from ..scripts import Script
 
 __all__ = ("Call", "Commands", "Packed", "pack")
 

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import redis.exceptions as driver
 
 from kombu.exceptions import DecodeError
-from kombu.log import get_logger
 from kombu.transport.backend import Delivery, Envelope, Release, Wants
+from kombu.utils.loggers import get_logger
 
-from . import errors
+from ..connection import errors
+from ..connection.talk import PATIENCE
+from ..connection.waiting import readable
+from ..wire.messages import read
 from .asking import asking_for, end_of_entry
-from .talk import PATIENCE
-from .waiting import readable
 from .wake import Wake
-from .wire import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..backend import RedisBackend
+    from ..connection.talk import Talk
     from .asking import Asking
-    from .backend import RedisBackend
-    from .talk import Talk
 
 __all__ = ("Fetcher", "end_of_entry", "message_or_raw")
 

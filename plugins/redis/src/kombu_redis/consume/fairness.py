@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from kombu.transport.backend import Delivery
 
-    from .keys import Keys
-    from .options import RedisOptions
+    from ..options import RedisOptions
+    from ..wire.keys import Keys
 
 __all__ = ("Fairness", "fairness_of")
 

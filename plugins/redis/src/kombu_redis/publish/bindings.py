@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.transport.backend import Binding
 
+from ..connection.talk import Call
+from ..scripts import SCRIPTS
 from .fanout import LISTENERS
-from .scripts import SCRIPTS
-from .talk import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .backend import RedisBackend
-    from .commands import Commands
+    from ..backend import RedisBackend
+    from ..connection.commands import Commands
 
 __all__ = ("Bindings", "topic_pattern")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kombu import Connection as Client
 
-    from .options import RedisOptions
+    from ..options import RedisOptions
 
 __all__ = ("Address", "address_of", "database_of")
 

@@ -1,0 +1,1 @@
+"""What is received: claims are taken, settled, renewed, and taken back where they ran out."""

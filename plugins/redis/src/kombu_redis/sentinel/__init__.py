@@ -1,0 +1,1 @@
+"""Redis behind sentinels, which say who the master is."""

@@ -1,0 +1,1 @@
+"""What stands on the server: names of keys, messages, declarations."""
