@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +13,11 @@ from contract_queues import TestQueues
 from contract_settle import TestSettling
 from contract_threads import TestThreads
 from contract_topology import TestTopology
+from redis_store import RedisStore
 
 from kombu import Connection
 from kombu.testing.fixtures import need
-from kombu.testing.servers import RedisCluster
-from kombu_redis.backend import CAPABILITIES
+from kombu.testing.servers import RedisCluster, ValkeyCluster
 from kombu_redis.cluster.options import ClusterOptions
 from kombu_redis.cluster.transport import backend_of
 
@@ -38,38 +37,19 @@ __all__ = (
     "TestTopology",
 )
 
-_numbers = itertools.count()
 
-
-class ClusterStore:
-    capabilities = CAPABILITIES
-    volume = 4_000
-    many_queues = 100
-    busy_fetch_within = 0.02
-    shortest_lease = 0.5
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._prefix = f"contract-{next(_numbers)}."
+class ClusterStore(RedisStore):
+    nobody = "rediscluster://127.0.0.1:1"
 
     def _backend(self, url: str, lease: float | None) -> ClusterBackend:
         options = ClusterOptions(lease=lease or 30.0, global_keyprefix=self._prefix)
         return backend_of(Connection(url), options)
 
-    def backend(self, *, lease: float | None = None) -> ClusterBackend:
-        return self._backend(self._url, lease)
 
-    def connection(self) -> Connection:
-        return Connection(self._url, transport_options={"global_keyprefix": self._prefix})
-
-    def unreachable(self) -> ClusterBackend:
-        return self._backend("rediscluster://127.0.0.1:1", None)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisCluster]:
-    need(RedisCluster)
-    with RedisCluster(options={"appendfsync": "no"}) as server:
+@pytest.fixture(scope="module", params=[RedisCluster, ValkeyCluster])
+def server(request: pytest.FixtureRequest) -> Iterator[RedisCluster]:
+    need(request.param)
+    with request.param(options={"appendfsync": "no"}) as server:
         yield server
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +13,12 @@ from contract_queues import TestQueues
 from contract_settle import TestSettling
 from contract_threads import TestThreads
 from contract_topology import TestTopology
+from redis_store import RedisStore
 
 from kombu import Connection
 from kombu.testing.fixtures import need
 from kombu.testing.servers import Redis, Valkey
-from kombu_redis.backend import CAPABILITIES, RedisBackend
+from kombu_redis.backend import RedisBackend
 from kombu_redis.connection.address import address_of
 from kombu_redis.options import RedisOptions
 
@@ -36,33 +36,12 @@ __all__ = (
     "TestTopology",
 )
 
-_numbers = itertools.count()
 
-
-class RedisStore:
-    capabilities = CAPABILITIES
-    volume = 4_000
-    many_queues = 100
-    busy_fetch_within = 0.02
-    shortest_lease = 0.5
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._prefix = f"contract-{next(_numbers)}."
-
+class SingleStore(RedisStore):
     def _backend(self, url: str, lease: float | None) -> RedisBackend:
         options = RedisOptions(lease=lease or 30.0, global_keyprefix=self._prefix)
         address = address_of(Connection(url), options)
         return RedisBackend(lambda _: address, options)
-
-    def backend(self, *, lease: float | None = None) -> RedisBackend:
-        return self._backend(self._url, lease)
-
-    def connection(self) -> Connection:
-        return Connection(self._url, transport_options={"global_keyprefix": self._prefix})
-
-    def unreachable(self) -> RedisBackend:
-        return self._backend("redis://127.0.0.1:1/0", None)
 
 
 @pytest.fixture(scope="module", params=[Redis, Valkey])
@@ -73,5 +52,5 @@ def server(request: pytest.FixtureRequest) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def store(server: Redis) -> RedisStore:
-    return RedisStore(server.url)
+def store(server: Redis) -> SingleStore:
+    return SingleStore(server.url)

@@ -16,7 +16,7 @@ from .mongodb import MongoDB
 from .programs import find_program
 from .rabbitmq import RabbitMQ
 from .redis import Redis, Valkey
-from .redis_cluster import RedisCluster
+from .redis_cluster import RedisCluster, ValkeyCluster
 from .sqs import SQS
 from .zookeeper import ZooKeeper
 
@@ -34,6 +34,7 @@ __all__ = (
     "ServerError",
     "ServerMissing",
     "Valkey",
+    "ValkeyCluster",
     "ZooKeeper",
     "find_program",
 )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from .base import Server, ServerError
 from .certificates import Certificates
-from .redis import Redis
+from .redis import Redis, Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
-__all__ = ("RedisCluster", "RedisNode")
+__all__ = ("RedisCluster", "RedisNode", "ValkeyCluster", "ValkeyNode")
 
 _SLOTS = 16384
 #: How long the nodes may take to agree (seconds), on a machine that is busy.
@@ -322,6 +322,23 @@ def _until(done: Callable[[], bool]) -> None:
         if time.monotonic() > end:
             raise ServerError(f"the nodes of the cluster did not agree in {_AGREEMENT:g} s")
         time.sleep(0.05)
+
+
+class ValkeyNode(RedisNode):
+    """One node of a `ValkeyCluster`."""
+
+    name = "Valkey (node of a cluster)"
+    program = Valkey.program
+    source = Valkey.source
+
+
+class ValkeyCluster(RedisCluster):
+    """Valkey as a cluster.  The one of the wheel is built without TLS."""
+
+    name = "Valkey (cluster)"
+    program = Valkey.program
+    source = Valkey.source
+    node_class = ValkeyNode
 
 
 def _exchange(line: socket.socket, *words: object) -> str:
