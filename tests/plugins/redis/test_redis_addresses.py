@@ -15,6 +15,7 @@ from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import KombuError, RecoverableConnectionError
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import wait_until
+from kombu.testing.runs import patient
 from kombu.testing.servers import Redis
 from kombu.testing.servers.base import ask
 
@@ -120,7 +121,7 @@ def replicas_of(sentinel: Sentinel) -> int:
     return int(answer[1 : answer.index(b"\r")])
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_sentinels_name_the_master_and_the_next_one(watched: tuple[Redis, Sentinel]) -> None:
     master, sentinel = watched
     # Sentinels cut the lines to a server that they promote: what was just fetched is held then.
@@ -133,7 +134,7 @@ def test_sentinels_name_the_master_and_the_next_one(watched: tuple[Redis, Sentin
         time.sleep(0.5)  # for the replica
         master.kill9()
         # A sentinel that was held up for two seconds does nothing for thirty (its TILT mode).
-        deadline = time.monotonic() + 75
+        deadline = time.monotonic() + patient(75)
         message = None
         while message is None and time.monotonic() < deadline:
             try:

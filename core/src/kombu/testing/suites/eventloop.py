@@ -39,7 +39,7 @@ class Loop:
         Raises:
             AssertionError: It did not within so many seconds.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + patient(within)
         # The loop waits a second where it has nothing to do.
         ticking = self.hub.call_repeatedly(0.01, lambda: None)
         try:
@@ -182,8 +182,20 @@ class TestEventLoop:
         worker.consumer.cancel()
         broker.send(queue, 1)
         loop.run()
+        # What a fetch brings that was on its way is given back as the loop runs.
+        found: list[Any] = []
+
+        def is_there() -> bool:
+            message = queue.get()
+            if message is not None:
+                found.append(message)
+            return bool(found)
+
+        loop.until(is_there, "the message is in its queue")
+        found[0].ack()
+        broker.quiet(queue)
+        assert found[0].payload == 1
         assert not worker.messages
-        broker.holds(queue, 1)
 
     def test_registering_again_leaves_one_registration(self, broker: Broker, loop: Loop) -> None:
         queue = broker.queue()
