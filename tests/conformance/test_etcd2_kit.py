@@ -35,3 +35,9 @@ def broker_server(server: Etcd2) -> Etcd2:
 def shortest_lease() -> float:
     # The server grants none that is shorter.
     return 2.0
+
+
+@pytest.fixture
+def many() -> int:
+    """Each message is claimed, and its claim renewed, by a request of its own."""
+    return 400

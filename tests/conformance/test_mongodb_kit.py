@@ -37,3 +37,9 @@ def shortest_lease() -> float:
 def shortest_time() -> float:
     # The stand-in is slow: a consumer that shows that it lives needs some time for that.
     return 1.0
+
+
+@pytest.fixture
+def many() -> int:
+    """The stand-in is slow, the more so where other tests run."""
+    return 500
