@@ -7,7 +7,6 @@ is read once, when it is first asked for, which takes some milliseconds.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,8 +52,7 @@ class InstalledPlugin(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An entry point, and the distribution that it came with."""
 
     group: str

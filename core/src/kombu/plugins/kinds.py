@@ -26,7 +26,7 @@ __all__ = (
 SpecT = TypeVar("SpecT", TransportSpec, SerializerSpec, CompressorSpec, ExchangeTypeSpec)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind(Generic[SpecT]):
     """Where one kind of descriptor comes from and which names it goes by."""
 

@@ -16,7 +16,6 @@ from kombu.virtual import Transport as VirtualTransport
 from .backend import CAPABILITIES, RedisBackend
 from .connection.address import Address, address_of, database_of
 from .connection.memory import EvictionWarning
-from .consume.draining import Drained, drain_to_kombu5
 from .facade import Told, channel_prefix
 from .options import RedisOptions, warn_of_those_without_effect
 from .queues import RedisQueueVerbs
@@ -24,6 +23,7 @@ from .queues import RedisQueueVerbs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from .consume.draining import Drained, drain_to_kombu5
     from .sentinel.transport import SentinelChannel, SentinelTransport
 
 __all__ = (
@@ -138,8 +138,17 @@ class Transport(VirtualTransport):
         return redis.__version__
 
 
+#: What is documented here and imported by those only who use it.
+_ELSEWHERE = {
+    "Drained": "kombu_redis.consume.draining",
+    "drain_to_kombu5": "kombu_redis.consume.draining",
+    "SentinelChannel": "kombu_redis.sentinel.transport",
+    "SentinelTransport": "kombu_redis.sentinel.transport",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """What is documented here and stands where only those import it who have sentinels."""
-    if name in {"SentinelChannel", "SentinelTransport"}:
-        return getattr(import_module("kombu_redis.sentinel.transport"), name)
+    """One of those names."""
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

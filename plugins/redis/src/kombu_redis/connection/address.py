@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ("Address", "address_of", "database_of")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Address:
     """How to connect: the driver's class and its arguments."""
 

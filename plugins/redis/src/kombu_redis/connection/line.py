@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
+from .limits import TOO_LATE, limiter
 from .reader import Reader
 from .waiting import readable
 
@@ -41,6 +42,7 @@ class Line:
         self._connection.connect()
         self._socket: Any = self._connection._sock  # noqa: SLF001  it has no name for it
         self._reader = Reader(self._socket.recv, self._connection._parser.parse_error)  # noqa: SLF001
+        self._limit = limiter(self._socket)
         self._timeout = -1.0
         #: The process that opened it.
         self.pid = os.getpid()
@@ -48,7 +50,7 @@ class Line:
     def _within(self, timeout: float) -> None:
         # Telling the socket costs a call of the system, nearly as much as to read from it.
         if abs(timeout - self._timeout) > (_NEAR if timeout > _LONG else 0):
-            self._socket.settimeout(timeout)
+            self._limit(timeout)
             self._timeout = timeout
 
     def write(self, data: bytes, timeout: float) -> None:
@@ -56,7 +58,7 @@ class Line:
         self._within(timeout)
         try:
             self._socket.sendall(data)
-        except TimeoutError as exc:
+        except TOO_LATE as exc:
             raise driver.TimeoutError("Timeout writing to socket") from exc
 
     def read(self, timeout: float) -> Any:

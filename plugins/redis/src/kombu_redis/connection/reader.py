@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import redis.exceptions as driver
 
+from .limits import TOO_LATE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -127,7 +129,7 @@ class Reader:
         while missing > 0:
             try:
                 part = self._receive(max(_SIZE, min(missing, 1 << 20)))
-            except TimeoutError as exc:
+            except TOO_LATE as exc:
                 raise driver.TimeoutError("Timeout reading from socket") from exc
             if not part:
                 raise driver.ConnectionError("Connection closed by server.")
