@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from kombu.utils.loggers import get_logger
 from kombu_redis.connection.commands import Call
 
+from .connection.trouble import TROUBLE
 from .keys import BUCKETS
 from .scripts import OWN
-from .talk import TROUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .backend import ClusterBackend
-    from .settling import ClusterSettler
-    from .talk import ClusterTalk
+    from .connection.talk import ClusterTalk
+    from .consume.settling import ClusterSettler
 
 __all__ = ("Register",)
 

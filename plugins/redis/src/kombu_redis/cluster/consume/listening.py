@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from kombu_redis.connection.line import Line
     from kombu_redis.connection.talk import Talk
 
-    from .backend import ClusterBackend
-    from .slots import Node
+    from ..backend import ClusterBackend
+    from ..connection.slots import Node
 
 __all__ = ("Listening",)
 
