@@ -66,6 +66,7 @@ class Round:
         "_deadline",
         "_full",
         "_means",
+        "_moving",
         "_once",
         "_slots",
         "answers",
@@ -82,6 +83,8 @@ class Round:
         self._once = once
         #: The places of calls that travel with their text.
         self._full: set[int] = set()
+        #: The places of calls whose slot is being moved, what was answered, and by whom.
+        self._moving: list[tuple[int, Any, Node]] = []
         #: The answers so far, an exception where there is none.
         self.answers: list[Any] = [None] * len(calls)
         #: The places of what has to be asked of another node, ...
@@ -94,12 +97,21 @@ class Round:
     def go(self, left: Sequence[int]) -> None:
         """Ask the calls at these places, each once."""
         self.redirected, self.stuck, self.stale = [], [], False
-        for asked in self._as_they_answer(self._send(self._by_node(left))):
-            late = self._once and monotonic() >= self._deadline
-            if late and not readable(0, asked.talk.fileno()):
-                self._leave(asked)
-            else:
-                self._receive(asked)
+        asked: list[_Asked] = []
+        try:
+            self._send(self._by_node(left), asked)
+            for one in self._as_they_answer(asked.copy()):
+                if self._is_late(one.talk):
+                    self._leave(one)
+                else:
+                    self._receive(one)
+        except BaseException:
+            # Answers that nobody read would be taken for those to what is asked next.
+            for one in asked:
+                one.talk.drop()
+            raise
+        if self._moving:
+            self._ask_others()
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -120,9 +132,8 @@ class Round:
                 groups.setdefault(node, []).append(at)
         return groups
 
-    def _send(self, groups: dict[Node, list[int]]) -> list[_Asked]:
-        """Ask; those who could be."""
-        asked: list[_Asked] = []
+    def _send(self, groups: dict[Node, list[int]], asked: list[_Asked]) -> None:
+        """Ask, and note in `asked` who could be."""
         deadline, packed = self._deadline, self._means.wording.packed
         for n, (node, places) in enumerate(groups.items()):
             talk = self._means.lines.to(node)
@@ -141,7 +152,6 @@ class Round:
                     self.stuck += places
             else:
                 asked.append(_Asked(node, talk, places))
-        return asked
 
     def _suspect(self, node: Node) -> None:
         self.stale = True
@@ -173,6 +183,16 @@ class Round:
             if replaced:
                 break
         yield from asked
+
+    def _is_late(self, talk: Talk) -> bool:
+        """Whether there is no time left, and no answer."""
+        if not self._once or monotonic() < self._deadline:
+            return False
+        try:
+            return not readable(0, talk.fileno())
+        except TROUBLE:
+            # It was closed: who reads from it hears why.
+            return False
 
     def _leave(self, asked: _Asked) -> None:
         """What comes later is heard later; the line is fine until it is silent for long."""
@@ -215,12 +235,18 @@ class Round:
             self._slots.moved(answer.slot_id, answer.host, answer.port, node)
             self.redirected.append(at)
         elif isinstance(answer, driver.AskError):
-            self.answers[at] = final = self._ask_other(self._calls[at], answer, node)
-            if isinstance(final, ELSEWHERE):
-                self.stuck.append(at)
+            self._moving.append((at, answer, node))
         elif isinstance(answer, ELSEWHERE):
             self.stuck.append(at)
             self.stale = self.stale or not isinstance(answer, driver.TryAgainError)
+
+    def _ask_others(self) -> None:
+        """Ask those who are about to have slots; not before what they were asked is answered."""
+        moving, self._moving = self._moving, []
+        for at, answer, node in moving:
+            self.answers[at] = final = self._ask_other(self._calls[at], answer, node)
+            if isinstance(final, ELSEWHERE):
+                self.stuck.append(at)
 
     def _ask_other(self, call: Call, answer: Any, by: Node) -> Any:
         """Ask the node that is about to have the slot."""
@@ -228,8 +254,11 @@ class Round:
         talk = lines.to(self._slots.reached(answer.host, answer.port, by))
         try:
             talk.send([pack("ASKING"), wording.packed(call, True)], self._deadline)
-            talk.receive(self._deadline)
-            return wording.received(talk, call, self._deadline)
         except TROUBLE:
             # Whoever asks again is told where the slot is then.
             return answer
+        try:
+            talk.receive(self._deadline)
+            return wording.received(talk, call, self._deadline)
+        except TROUBLE as exc:
+            return exc if call.script in NOT_TWICE else answer
