@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.utils.loggers import get_logger
 from kombu_redis.connection.commands import Call
+from kombu_redis.consume.fetching import LATE
 
 from .connection.trouble import TROUBLE
 from .keys import BUCKETS
@@ -32,8 +33,8 @@ logger = get_logger(__name__)
 _ENTERED = 30.0
 #: How many queues of each part are looked at in a turn, and the least time between two (seconds).
 _AT_ONCE, _LOOK = 100, 1.0
-#: How long a turn may take (seconds).
-_TURN = 2.0
+#: How long a turn may take, and how long in it those that were asked may be silent (seconds).
+_TURN, _SILENT = 2.0, 1.0
 #: Queues whose entry is remembered.
 _REMEMBERED = 10_000
 
@@ -80,12 +81,13 @@ class Register:
             In how many seconds there is more to do, as far as it was seen.
         """
         by = min(deadline, monotonic() + _TURN)
+        patience = LATE if self._talk.doubting else _SILENT
         keys = self._backend.keys
         soonest = _LOOK
         numbers = [n for n in range(BUCKETS) if not self._talk.shunned(keys.bucket(n))]
         turns = [Call(OWN.turn, [keys.bucket(n)], (_AT_ONCE, _LOOK)) for n in numbers]
         queues: list[tuple[int, str, bytes]] = []
-        answers = self._talk.attempt(turns, by, once=True)
+        answers = self._talk.attempt(turns, min(by, monotonic() + patience), once=True)
         for number, answer in zip(numbers, answers, strict=True):
             if isinstance(answer, Exception):
                 logger.debug("a part of the register could not be read: %s", answer)
@@ -102,7 +104,7 @@ class Register:
             return soonest
         lists = len(keys.steps)
         looks = [Call(OWN.look, keys.group(name), (name, lists)) for _, name, _ in queues]
-        found = self._talk.attempt(looks, by, once=True)
+        found = self._talk.attempt(looks, min(by, monotonic() + patience), once=True)
         reviews: dict[int, list[Any]] = {}
         for (number, name, score), answer in zip(queues, found, strict=True):
             if isinstance(answer, Exception):

@@ -17,7 +17,7 @@ from ..scripts import NOT_TWICE
 from .trouble import ELSEWHERE, TROUBLE, worth_another
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kombu_redis.connection.commands import Call
     from kombu_redis.connection.talk import Talk
@@ -135,23 +135,36 @@ class Round:
     def _send(self, groups: dict[Node, list[int]], asked: list[_Asked]) -> None:
         """Ask, and note in `asked` who could be."""
         deadline, packed = self._deadline, self._means.wording.packed
-        for n, (node, places) in enumerate(groups.items()):
+        for n, (node, places) in enumerate(self._in_order(groups)):
+            # The first attempt is made in any case, however little time there is.
+            if (n or self.answers[places[0]] is not None) and monotonic() >= deadline:
+                self._undone(places, TimeoutError(f"there was no time left to ask {node}"))
+                continue
             talk = self._means.lines.to(node)
             try:
-                # The first attempt is made in any case, however little time there is.
-                if (n or self.answers[places[0]] is not None) and monotonic() >= deadline:
-                    raise TimeoutError(f"there was no time left to ask {node}")
                 if talk.outstanding and not talk.gather(deadline):
                     raise TimeoutError(f"{node} has not yet answered what it was asked before")
                 talk.send([packed(self._calls[at], at in self._full) for at in places], deadline)
             except TROUBLE as exc:
-                self._suspect(node)
-                for at in places:
-                    self.answers[at] = exc
-                if worth_another(exc):
-                    self.stuck += places
+                self._means.shunning.shun(node)
+                self._undone(places, exc)
             else:
                 asked.append(_Asked(node, talk, places))
+
+    def _in_order(self, groups: dict[Node, list[int]]) -> Iterable[tuple[Node, list[int]]]:
+        """Those that failed the last time come last: they may take all the time that there is."""
+        shunning = self._means.shunning
+        if len(groups) > 1 and shunning.doubting:
+            return sorted(groups.items(), key=lambda group: shunning.doubts(group[0]))
+        return groups.items()
+
+    def _undone(self, places: Sequence[int], exc: Exception) -> None:
+        """These could not be asked."""
+        self.stale = True
+        for at in places:
+            self.answers[at] = exc
+        if worth_another(exc):
+            self.stuck += places
 
     def _suspect(self, node: Node) -> None:
         self.stale = True

@@ -39,6 +39,15 @@ class Shunning:
         if self._nodes:
             self._nodes.pop(node, None)
 
+    def doubts(self, node: Node) -> bool:
+        """Whether a node could not be talked to the last time, however long ago that was."""
+        return node in self._nodes
+
+    @property
+    def doubting(self) -> bool:
+        """Whether one of the masters could not be talked to the last time."""
+        return bool(self._nodes) and any(node in self._nodes for node in self._slots.masters)
+
     def shuns(self, node: Node) -> bool:
         """Whether a node is left alone just now."""
         return node in self._nodes and self._nodes[node][0] > monotonic()

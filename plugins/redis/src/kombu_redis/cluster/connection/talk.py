@@ -76,6 +76,11 @@ class ClusterTalk(Commands):
         """Whether the master of a key could not be talked to just now."""
         return self._shunning.shuns_master_of(key)
 
+    @property
+    def doubting(self) -> bool:
+        """Whether one of the masters could not be talked to the last time."""
+        return self._shunning.doubting
+
     def drop(self) -> None:
         """Close all lines."""
         self._lines.drop()

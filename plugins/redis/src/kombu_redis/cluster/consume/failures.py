@@ -16,6 +16,7 @@ from ..connection.trouble import TROUBLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..connection.slots import Node
     from ..connection.talk import ClusterTalk
 
 __all__ = ("Failures",)
@@ -24,6 +25,8 @@ logger = get_logger(__name__)
 
 #: After how long a master that could not be asked is asked again (seconds), first and at most.
 _RETRY, _LONGEST_RETRY = 0.25, 2.0
+#: How long masters may take to answer while others wait for it (seconds), as long as all do.
+_PATIENT = 1.0
 #: How long reading the map may take at least (seconds).
 _LEAST = 0.1
 
@@ -42,12 +45,17 @@ class Failures:
         #: When those that could not be asked are asked again (`time.monotonic`), if there are any.
         self.retry_at: float | None = None
         self._retry = _RETRY
-        #: The map by which they could not be asked.
-        self._generation = 0
+        #: The masters when some could not be asked.
+        self._masters: frozenset[Node] = frozenset()
         #: Since when none answers.
         self._silent_since: float | None = None
         #: What kept the last question from being answered, if something did.
         self._last: Exception | None = None
+
+    @property
+    def patience(self) -> float:
+        """How long one that is silent may hold up what comes from the others (seconds)."""
+        return LATE if self.troubled else _PATIENT
 
     def begin(self) -> None:
         """A fetch begins."""
@@ -71,7 +79,7 @@ class Failures:
         if not failures:
             self._all_answer()
             return
-        self._put_off()
+        self._put_off(any(isinstance(failure, TimeoutError) for failure in failures))
         self._last = failure = self._told(failures)
         if not self.troubled:
             self.troubled = True
@@ -85,6 +93,8 @@ class Failures:
             with contextlib.suppress(*TROUBLE):
                 # Those who answered know of one that has taken over.
                 self._refresh(monotonic() + LATE)
+            if self._masters != frozenset(self._talk.slots.masters):
+                self.retry_at = monotonic() + _RETRY
         else:
             self._none_answers(by)
 
@@ -94,12 +104,12 @@ class Failures:
             logger.info("All masters of %s answer again", self._talk.where)
             self.troubled = False
 
-    def _put_off(self) -> None:
-        """Ask again later, and later still while the map is the same."""
-        generation = self._talk.slots.generation
-        again = self.troubled and generation == self._generation
+    def _put_off(self, silent: bool) -> None:
+        """Ask again later, and those that are silent later still while the masters are the same."""
+        masters = frozenset(self._talk.slots.masters)
+        again = self.troubled and silent and masters == self._masters
         self._retry = min(self._retry * 2, _LONGEST_RETRY) if again else _RETRY
-        self._generation = generation
+        self._masters = masters
         self.retry_at = monotonic() + self._retry
 
     def _told(self, failures: Sequence[Exception]) -> Exception:

@@ -80,19 +80,23 @@ class ClusterFetcher:
         self._expired = False
         self._failures.begin()
         room = Room.of(wants, limit)
-        by = max(deadline, monotonic() + LATE)
         got = self._late.wanted(wants, limit)
         if not got and room.roomy:
             if wait and monotonic() < deadline:
-                got = self._take(room, by)
+                got = self._take(room, self._by(deadline))
             else:
-                got = self._take_now(room, by)
+                got = self._take_now(room, max(deadline, monotonic() + LATE))
         if not got and not wait:
             self._failures.raise_last()
         elif not got and not self._expired:
             return self._wait(room, deadline)
         self._waiting.pause()
         return got
+
+    def _by(self, deadline: float) -> float:
+        """By when to hear what was taken: what comes later is for the next fetch."""
+        now = monotonic()
+        return min(max(deadline, now + LATE), now + self._failures.patience)
 
     def _take_now(self, room: Room, by: float) -> list[Delivery]:
         """Ask all queues once."""
@@ -122,7 +126,7 @@ class ClusterFetcher:
                 self._waiting.sleep(room, deadline)
             got = self._late.wanted(room.wants, room.limit)
             if not got:
-                got = self._take(room, max(deadline, monotonic() + LATE))
+                got = self._take(room, self._by(deadline))
             if got or self._expired:
                 self._waiting.pause()
                 return got
@@ -143,7 +147,7 @@ class ClusterFetcher:
         portions = self._portions(hot, room)
         was_rung = self._queues.was_rung
         calls = [self._taking.call(portion, was_rung(portion.queue)) for portion in portions]
-        glanced = self._looking.glance(room, by)
+        glanced = self._looking.glance(room)
         calls += [self._looking.call(question) for question in glanced]
         answers = self._talk.attempt(calls, by, once=True)
         deliveries: list[Delivery] = []

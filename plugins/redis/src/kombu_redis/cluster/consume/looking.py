@@ -6,7 +6,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from kombu_redis.connection.commands import Call
-from kombu_redis.consume.fetching import LATE
 
 from ..connection.trouble import TROUBLE
 from ..keys import slot_of
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from .queues import KnownQueues, Room
 
 __all__ = ("Looking", "Question")
-
-#: How long a question may take that others wait for (seconds).
-_ASKING = 1.0
 
 #: A queue, and the channel on which to be told of it, if so.
 Question = tuple[str, str]
@@ -60,16 +56,14 @@ class Looking:
         """Ask the queues of which nobody would tell, and have it told when there are messages."""
         missing = self._missing(room, now)
         if missing:
-            # One master that is silent must not hold up what comes from the others.
-            by = now + (LATE if self._failures.troubled else _ASKING)
-            questions, failed = self._channels(missing, by)
-            self._ask(questions, failed, by)
+            questions, failed = self._channels(missing)
+            self._ask(questions, failed, monotonic() + self._failures.patience)
 
     def ask(self, names: Sequence[str], by: float) -> None:
         """Ask whether queues have something."""
         self._ask([(name, "") for name in names], [], by)
 
-    def glance(self, room: Room, by: float) -> list[Question]:
+    def glance(self, room: Room) -> list[Question]:
         """The queues that were empty, if it is time to ask them, and what to be told on."""
         if len(room.roomy) < 2:
             return []
@@ -77,8 +71,9 @@ class Looking:
         if not self._queues.glance(now):
             return []
         if not self._queues.many:
+            self._try_again(now)
             return [(name, "") for name in self._queues.cold(room.roomy)]
-        return self._channels(self._queues.cold(self._missing(room, now)), by)[0]
+        return self._channels(self._queues.cold(self._missing(room, now)))[0]
 
     def call(self, question: Question) -> Call:
         """What asks a question."""
@@ -88,9 +83,13 @@ class Looking:
     def _missing(self, room: Room, now: float) -> list[str]:
         """The queues of which nobody would tell, but for those that can't be asked just now."""
         self._queues.tire(now, len(room.roomy))
+        self._try_again(now)
+        return self._queues.unknown(room)
+
+    def _try_again(self, now: float) -> None:
+        """Have those that could not be asked asked again, if it is time."""
         if self._failures.over(now):
             self._queues.brighten()
-        return self._queues.unknown(room)
 
     def _ask(self, questions: Sequence[Question], failed: list[Exception], by: float) -> None:
         answers = self._talk.attempt([self.call(one) for one in questions], by, once=True)
@@ -101,7 +100,7 @@ class Looking:
                 self._queues.answer(name, answer, bool(channel))
         self._failures.judge([*answers, *failed], by)
 
-    def _channels(self, names: Sequence[str], by: float) -> tuple[list[Question], list[Exception]]:
+    def _channels(self, names: Sequence[str]) -> tuple[list[Question], list[Exception]]:
         """The channels on which queues are told of, and why it can't be listened to some."""
         channels: dict[Node | None, str | None] = {None: None}
         failed: list[Exception] = []
@@ -111,6 +110,7 @@ class Looking:
             if node is not None and node not in channels:
                 channels[node] = None
                 try:
+                    by = monotonic() + self._failures.patience
                     channels[node] = self._listening.channel(node, by)
                 except TROUBLE as exc:
                     failed.append(exc)

@@ -164,8 +164,8 @@ class KnownQueues:
         return True
 
     def cold(self, names: Sequence[str]) -> list[str]:
-        """Those of some that are not known to have something."""
-        return [name for name in names if name not in self._hot]
+        """Those of some that are not known to have something, and can be asked just now."""
+        return [name for name in names if name not in self._hot and name not in self._dark]
 
     # -- those that can't be asked -------------------------------------------------------------
 
