@@ -19,7 +19,7 @@ from .keys import BUCKETS
 from .scripts import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .backend import ClusterBackend
     from .connection.talk import ClusterTalk
@@ -81,32 +81,14 @@ class Register:
             In how many seconds there is more to do, as far as it was seen.
         """
         by = min(deadline, monotonic() + _TURN)
-        patience = LATE if self._talk.doubting else _SILENT
-        keys = self._backend.keys
-        soonest = _LOOK
-        numbers = [n for n in range(BUCKETS) if not self._talk.shunned(keys.bucket(n))]
-        turns = [Call(OWN.turn, [keys.bucket(n)], (_AT_ONCE, _LOOK)) for n in numbers]
-        queues: list[tuple[int, str, bytes]] = []
-        answers = self._talk.attempt(turns, min(by, monotonic() + patience), once=True)
-        for number, answer in zip(numbers, answers, strict=True):
-            if isinstance(answer, Exception):
-                logger.debug("a part of the register could not be read: %s", answer)
-                continue
-            if len(answer) - 2 >= _AT_ONCE:
-                soonest = 0.0
-            names = [name.decode() for name in answer[2:]]
-            queues += [
-                (number, name, answer[1])
-                for name in names
-                if not self._talk.shunned(keys.queue(name)[0])
-            ]
+        queues, soonest = self._take_turn(by)
         if not queues:
             return soonest
+        keys = self._backend.keys
         lists = len(keys.steps)
         looks = [Call(OWN.look, keys.group(name), (name, lists)) for _, name, _ in queues]
-        found = self._talk.attempt(looks, min(by, monotonic() + patience), once=True)
         reviews: dict[int, list[Any]] = {}
-        for (number, name, score), answer in zip(queues, found, strict=True):
+        for (number, name, score), answer in zip(queues, self._ask(looks, by), strict=True):
             if isinstance(answer, Exception):
                 continue
             now, here, ran, expired, dead, _, due = answer
@@ -129,6 +111,33 @@ class Register:
             calls = [Call(OWN.review, [keys.bucket(n)], args) for n, args in reviews.items()]
             self._talk.tell_scripts(calls, [_done] * len(calls))
         return soonest
+
+    def _take_turn(self, by: float) -> tuple[list[tuple[int, str, bytes]], float]:
+        """The queues to look at now, each with its part of the register and when its turn was to
+        be; and in how many seconds there are more.
+        """
+        keys = self._backend.keys
+        shunned = self._talk.shunned
+        numbers = [n for n in range(BUCKETS) if not shunned(keys.bucket(n))]
+        turns = [Call(OWN.turn, [keys.bucket(n)], (_AT_ONCE, _LOOK)) for n in numbers]
+        soonest = _LOOK
+        queues: list[tuple[int, str, bytes]] = []
+        for number, answer in zip(numbers, self._ask(turns, by), strict=True):
+            if isinstance(answer, Exception):
+                logger.debug("a part of the register could not be read: %s", answer)
+                continue
+            if len(answer) - 2 >= _AT_ONCE:
+                soonest = 0.0
+            names = [name.decode() for name in answer[2:]]
+            queues += [
+                (number, name, answer[1]) for name in names if not shunned(keys.queue(name)[0])
+            ]
+        return queues, soonest
+
+    def _ask(self, calls: Sequence[Call], by: float) -> list[Any]:
+        """Ask once; a master that is silent must not hold up what comes from the others."""
+        patience = LATE if self._talk.doubting else _SILENT
+        return self._talk.attempt(calls, min(by, monotonic() + patience), once=True)
 
 
 def _done(answer: Any) -> None:

@@ -101,7 +101,7 @@ class Round:
         try:
             self._send(self._by_node(left), asked)
             for one in self._as_they_answer(asked.copy()):
-                if self._is_late(one.talk):
+                if self._once and self._is_late(one.talk):
                     self._leave(one)
                 else:
                     self._receive(one)
@@ -135,7 +135,12 @@ class Round:
     def _send(self, groups: dict[Node, list[int]], asked: list[_Asked]) -> None:
         """Ask, and note in `asked` who could be."""
         deadline, packed = self._deadline, self._means.wording.packed
-        for n, (node, places) in enumerate(self._in_order(groups)):
+        doubted = self._means.shunning.doubted
+        order: Iterable[tuple[Node, list[int]]] = groups.items()
+        if doubted and len(groups) > 1:
+            # Those that failed the last time come last: they may take all the time that there is.
+            order = sorted(order, key=lambda group: group[0] in doubted)
+        for n, (node, places) in enumerate(order):
             # The first attempt is made in any case, however little time there is.
             if (n or self.answers[places[0]] is not None) and monotonic() >= deadline:
                 self._undone(places, TimeoutError(f"there was no time left to ask {node}"))
@@ -150,13 +155,6 @@ class Round:
                 self._undone(places, exc)
             else:
                 asked.append(_Asked(node, talk, places))
-
-    def _in_order(self, groups: dict[Node, list[int]]) -> Iterable[tuple[Node, list[int]]]:
-        """Those that failed the last time come last: they may take all the time that there is."""
-        shunning = self._means.shunning
-        if len(groups) > 1 and shunning.doubting:
-            return sorted(groups.items(), key=lambda group: shunning.doubts(group[0]))
-        return groups.items()
 
     def _undone(self, places: Sequence[int], exc: Exception) -> None:
         """These could not be asked."""
@@ -199,7 +197,7 @@ class Round:
 
     def _is_late(self, talk: Talk) -> bool:
         """Whether there is no time left, and no answer."""
-        if not self._once or monotonic() < self._deadline:
+        if monotonic() < self._deadline:
             return False
         try:
             return not readable(0, talk.fileno())
@@ -218,7 +216,8 @@ class Round:
     def _receive(self, asked: _Asked) -> None:
         """Read what one node answers."""
         node, talk, places = asked
-        received = self._means.wording.received
+        _, shunning, wording, _ = self._means
+        received = wording.received
         for n, at in enumerate(places):
             try:
                 answer = received(talk, self._calls[at], self._deadline)
@@ -228,8 +227,8 @@ class Round:
             self.answers[at] = answer
             if isinstance(answer, Exception):
                 self._refused(node, at, answer)
-            else:
-                self._means.shunning.forgive(node)
+            elif shunning.doubted:
+                shunning.forgive(node)
 
     def _lose(self, node: Node, places: Sequence[int], exc: Exception) -> None:
         """The line broke before these were answered: not all of them may be done twice."""

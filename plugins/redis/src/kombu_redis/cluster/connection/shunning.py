@@ -25,32 +25,28 @@ class Shunning:
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
-        #: Until when a node is left alone (`time.monotonic`), and for how many seconds then.
-        self._nodes: dict[Node, tuple[float, float]] = {}
+        #: The nodes that could not be talked to the last time: until when they are left alone
+        #: (`time.monotonic`), and for how many seconds then.
+        self.doubted: dict[Node, tuple[float, float]] = {}
 
     def shun(self, node: Node) -> None:
         """Leave a node alone, twice as long as the last time if it did not answer since."""
-        _, before = self._nodes.get(node, (0.0, 0.0))
+        _, before = self.doubted.get(node, (0.0, 0.0))
         seconds = min(max(_FIRST, before * 2), _LONGEST)
-        self._nodes[node] = (monotonic() + seconds, seconds)
+        self.doubted[node] = (monotonic() + seconds, seconds)
 
     def forgive(self, node: Node) -> None:
         """It has answered."""
-        if self._nodes:
-            self._nodes.pop(node, None)
-
-    def doubts(self, node: Node) -> bool:
-        """Whether a node could not be talked to the last time, however long ago that was."""
-        return node in self._nodes
+        self.doubted.pop(node, None)
 
     @property
     def doubting(self) -> bool:
         """Whether one of the masters could not be talked to the last time."""
-        return bool(self._nodes) and any(node in self._nodes for node in self._slots.masters)
+        return bool(self.doubted) and any(node in self.doubted for node in self._slots.masters)
 
     def shuns(self, node: Node) -> bool:
         """Whether a node is left alone just now."""
-        return node in self._nodes and self._nodes[node][0] > monotonic()
+        return node in self.doubted and self.doubted[node][0] > monotonic()
 
     def shuns_master_of(self, key: str) -> bool:
         """Whether the master of a key is left alone, or there is none."""

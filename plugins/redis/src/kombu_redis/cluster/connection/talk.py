@@ -116,7 +116,7 @@ class ClusterTalk(Commands):
             once: Whether trouble is told at once, instead of trying again until the deadline.
         """
         answers = self._asking.attempt(calls, deadline, once)
-        if self._telling:
+        if self._telling.kept:
             self._telling.send_some(deadline)
         return answers
 
@@ -146,4 +146,4 @@ class ClusterTalk(Commands):
     @property
     def outstanding(self) -> int:
         """How many answers are."""
-        return len(self._telling) + self._lines.outstanding
+        return len(self._telling.kept) + self._lines.outstanding

@@ -53,15 +53,13 @@ class Telling:
         self._lines, self._shunning, self._wording, _ = means
         self._slots = means.lines.slots
         self._asking = asking
-        self._kept: list[_Kept] = []
+        #: What is to be sent again.
+        self.kept: list[_Kept] = []
         self._again_at = 0.0
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
     def clear(self) -> None:
         """Forget what was to be sent again."""
-        self._kept.clear()
+        self.kept.clear()
 
     def tell(self, calls: Sequence[Call], told: Sequence[Callable[[Any], None]]) -> None:
         """Send scripts; the answers are handed to `told` when somebody reads them."""
@@ -71,7 +69,7 @@ class Telling:
             node = self._slots.node(slot_of(call.keys[0]))
             # To open a line takes a while that nobody has here: who waits for answers does it.
             if node is None or not self._lines.to(node).at_hand or self._shunning.shuns(node):
-                self._kept.append(_Kept(call, told[at], now + _KEPT))
+                self.kept.append(_Kept(call, told[at], now + _KEPT))
             else:
                 groups.setdefault(node, []).append(at)
         for node, places in groups.items():
@@ -87,7 +85,7 @@ class Telling:
                 )
             except TROUBLE:
                 self._shunning.shun(node)
-                self._kept += [_Kept(calls[at], told[at], now + _KEPT) for at in places]
+                self.kept += [_Kept(calls[at], told[at], now + _KEPT) for at in places]
 
     def _told(self, call: Call, told: Callable[[Any], None], node: Node, answer: Any) -> None:
         if isinstance(answer, driver.MovedError):
@@ -103,7 +101,7 @@ class Telling:
 
     def again(self, call: Call, told: Callable[[Any], None]) -> None:
         """Send a script once more, as soon as somebody waits for an answer."""
-        self._kept.append(_Kept(call, told, monotonic() + _KEPT))
+        self.kept.append(_Kept(call, told, monotonic() + _KEPT))
 
     def send_some(self, deadline: float) -> None:
         """Send what is to be sent again, except to nodes that could not be talked to just now.
@@ -115,25 +113,25 @@ class Telling:
             return
         self._again_at = now + LONGEST_PAUSE
         ready: list[_Kept] = []
-        waiting, self._kept = self._kept, []
+        waiting, self.kept = self.kept, []
         for kept in waiting:
             shunned = self._shunning.shuns_master_of(kept.call.keys[0])
-            (self._kept if shunned else ready).append(kept)
+            (self.kept if shunned else ready).append(kept)
         by = min(deadline, now + _OPENING)
         answers = self._asking.attempt([kept.call for kept in ready], by, True)
         for kept, answer in zip(ready, answers, strict=True):
             if not isinstance(answer, (*TROUBLE, *ELSEWHERE)):
                 kept.told(answer)
             elif now < kept.until:
-                self._kept.append(kept)
+                self.kept.append(kept)
             else:
                 kept.told(ConnectionResetError(str(answer)))
 
     def send_all(self, deadline: float) -> None:
         """Send what is to be sent again; nobody will another time."""
-        if not self._kept:
+        if not self.kept:
             return
-        kept, self._kept = self._kept, []
+        kept, self.kept = self.kept, []
         answers = self._asking.attempt([call for call, _, _ in kept], deadline, False)
         for (_, told, _), answer in zip(kept, answers, strict=True):
             if isinstance(answer, (*TROUBLE, *ELSEWHERE)):

@@ -91,11 +91,6 @@ class Listening:
         if answer[0] == b"message":
             self._heard.append(answer[2])
 
-    def listening(self, node: Node) -> bool:
-        """Whether it listens at a node."""
-        ear = self._ears.get(node)
-        return ear is not None and ear.listens
-
     def descriptors(self) -> dict[int, Node]:
         """What to wait for, and which node it is."""
         return {
