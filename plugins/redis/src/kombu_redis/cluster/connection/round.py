@@ -14,7 +14,7 @@ from kombu_redis.connection.waiting import readable
 
 from ..keys import slot_of
 from ..scripts import NOT_TWICE
-from .trouble import ELSEWHERE, TROUBLE, worth_another
+from .trouble import ELSEWHERE, TROUBLE, NotAsked, worth_another
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +32,8 @@ __all__ = ("Means", "Round")
 
 #: After how long without an answer it is asked whether the node is still the one (seconds).
 _SUSPICIOUS = 1.0
+#: How long who was asked has to answer at least, before it is left for later (seconds).
+_LEAST = 0.1
 
 
 class Means(NamedTuple):
@@ -100,6 +102,9 @@ class Round:
         asked: list[_Asked] = []
         try:
             self._send(self._by_node(left), asked)
+            if self._once:
+                # Who was asked at the last moment is not silent yet.
+                self._deadline = max(self._deadline, monotonic() + _LEAST)
             for one in self._as_they_answer(asked.copy()):
                 if self._once and self._is_late(one.talk):
                     self._leave(one)
@@ -138,12 +143,12 @@ class Round:
         doubted = self._means.shunning.doubted
         order: Iterable[tuple[Node, list[int]]] = groups.items()
         if doubted and len(groups) > 1:
-            # Those that failed the last time come last: they may take all the time that there is.
-            order = sorted(order, key=lambda group: group[0] in doubted)
+            # Those that failed more often come later: they may take all the time that there is.
+            order = sorted(order, key=lambda group: doubted.get(group[0], (0.0, 0.0))[1])
         for n, (node, places) in enumerate(order):
             # The first attempt is made in any case, however little time there is.
             if (n or self.answers[places[0]] is not None) and monotonic() >= deadline:
-                self._undone(places, TimeoutError(f"there was no time left to ask {node}"))
+                self._undone(places, NotAsked(f"There was no time left to ask {node}"))
                 continue
             talk = self._means.lines.to(node)
             try:

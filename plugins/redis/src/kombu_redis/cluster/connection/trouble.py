@@ -7,7 +7,7 @@ import redis.exceptions as driver
 from kombu.exceptions import ConnectionError as BrokerConnectionError
 from kombu.exceptions import RecoverableConnectionError
 
-__all__ = ("ELSEWHERE", "TROUBLE", "worth_another")
+__all__ = ("ELSEWHERE", "TROUBLE", "NotAsked", "worth_another")
 
 #: What is raised where a node can't be talked to.
 TROUBLE = (OSError, BrokerConnectionError)
@@ -20,6 +20,10 @@ ELSEWHERE = (
     driver.ReadOnlyError,
     driver.BusyLoadingError,
 )
+
+
+class NotAsked(TimeoutError):
+    """Others took the time: nothing is known of the node that it would have been asked of."""
 
 
 def worth_another(exc: BaseException) -> bool:

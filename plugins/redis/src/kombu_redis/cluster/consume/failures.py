@@ -11,7 +11,7 @@ from kombu_redis.connection import errors
 from kombu_redis.connection.talk import PATIENCE
 from kombu_redis.consume.fetching import LATE
 
-from ..connection.trouble import TROUBLE
+from ..connection.trouble import TROUBLE, NotAsked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +79,10 @@ class Failures:
         if not failures:
             self._all_answer()
             return
+        answered = len(failures) < len(answers)
+        failures = [failure for failure in failures if not isinstance(failure, NotAsked)]
+        if not failures:
+            return
         self._put_off(any(isinstance(failure, TimeoutError) for failure in failures))
         self._last = failure = self._told(failures)
         if not self.troubled:
@@ -88,7 +92,7 @@ class Failures:
                 self._talk.where,
                 failure,
             )
-        if len(failures) < len(answers):
+        if answered:
             self._silent_since = None
             with contextlib.suppress(*TROUBLE):
                 # Those who answered know of one that has taken over.

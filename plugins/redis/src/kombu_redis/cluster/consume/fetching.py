@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kombu_redis.consume.fetching import LATE
 from kombu_redis.consume.wake import Wake
 
+from ..connection.trouble import NotAsked
 from .failures import Failures
 from .late import Late
 from .listening import Listening
@@ -105,7 +106,7 @@ class ClusterFetcher:
         else:
             self._looking.ask(room.roomy, by)
         while self._queues.hot(room):
-            got = self._take(room, by)
+            got = self._take(room, max(by, monotonic() + LATE))
             if got or self._expired:
                 return got
         return []
@@ -152,15 +153,15 @@ class ClusterFetcher:
         answers = self._talk.attempt(calls, by, once=True)
         deliveries: list[Delivery] = []
         for portion, answer in zip(portions, answers, strict=False):
+            if isinstance(answer, NotAsked):
+                continue
             self._queues.asked(portion.queue)
             if isinstance(answer, Exception):
                 self._queues.exhaust(portion.queue)
                 self._queues.darken(portion.queue)
             else:
                 deliveries += self._taken(portion, answer, room)
-        for (name, channel), answer in zip(glanced, answers[len(portions) :], strict=True):
-            if not isinstance(answer, Exception):
-                self._queues.answer(name, answer, bool(channel))
+        self._looking.note(glanced, answers[len(portions) :])
         self._failures.judge(answers, by)
         return deliveries
 

@@ -67,8 +67,8 @@ class Listening:
         if ear.listens:
             return ear.channel
         by = min(deadline, monotonic() + _CONFIRMED)
+        line = ear.talk.open(by)
         try:
-            line = ear.talk.open(by)
             line.write(pack("SUBSCRIBE", ear.channel), max(by - monotonic(), 0.05))
             while True:
                 answer = line.read(max(by - monotonic(), 0.05))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kombu_redis.connection.commands import Call
 
-from ..connection.trouble import TROUBLE
+from ..connection.trouble import TROUBLE, NotAsked
 from ..keys import slot_of
 from ..scripts import OWN
 
@@ -93,12 +93,16 @@ class Looking:
 
     def _ask(self, questions: Sequence[Question], failed: list[Exception], by: float) -> None:
         answers = self._talk.attempt([self.call(one) for one in questions], by, once=True)
-        for (name, channel), answer in zip(questions, answers, strict=True):
-            if isinstance(answer, Exception):
-                self._queues.darken(name)
-            else:
-                self._queues.answer(name, answer, bool(channel))
+        self.note(questions, answers)
         self._failures.judge([*answers, *failed], by)
+
+    def note(self, questions: Sequence[Question], answers: Sequence[Any]) -> None:
+        """Note what was answered to questions."""
+        for (name, channel), answer in zip(questions, answers, strict=True):
+            if not isinstance(answer, Exception):
+                self._queues.answer(name, answer, bool(channel))
+            elif not isinstance(answer, NotAsked):
+                self._queues.darken(name)
 
     def _channels(self, names: Sequence[str]) -> tuple[list[Question], list[Exception]]:
         """The channels on which queues are told of, and why it can't be listened to some."""
