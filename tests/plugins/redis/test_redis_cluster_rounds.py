@@ -6,6 +6,7 @@ The masters are stood in for, since what is tested depends on which of them answ
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +18,7 @@ from kombu.exceptions import RecoverableConnectionError
 from kombu_redis.cluster.connection import round as rounds
 from kombu_redis.cluster.connection.slots import Node
 from kombu_redis.cluster.connection.talk import ClusterTalk
+from kombu_redis.cluster.connection.trouble import NotAsked
 from kombu_redis.cluster.keys import slot_of
 from kombu_redis.connection.commands import Call
 from kombu_redis.scripts import SCRIPTS
@@ -179,6 +181,30 @@ def test_who_is_interrupted_leaves_no_answers_to_others(
 
 def interrupted(seconds: float, *descriptors: int) -> set[int]:
     raise KeyboardInterrupt
+
+
+def test_who_was_not_asked_since_another_took_the_time_is_not_taken_for_silent(
+    masters: Masters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And comes first the next time."""
+    first = masters.lines[FIRST]
+    first.expect([lambda answer: None])
+
+    def wait(deadline: float) -> bool:
+        time.sleep(max(deadline - monotonic(), 0))
+        return False
+
+    monkeypatch.setattr(first, "gather", wait)
+    calls = [question("f", "1"), question("s", "2")]
+    silent, innocent = masters.talk.attempt(calls, monotonic() + 0.1, once=True)
+    assert isinstance(silent, TimeoutError)
+    assert not isinstance(silent, NotAsked)
+    assert isinstance(innocent, NotAsked)
+    assert masters.talk.shunned("f")
+    assert not masters.talk.shunned("s")
+    silent, answer = masters.talk.attempt(calls, monotonic() + 0.1, once=True)
+    assert isinstance(silent, TimeoutError)
+    assert answer == b"2"
 
 
 def test_a_master_that_is_replaced_at_the_last_moment_is_a_failure_of_its_own(
