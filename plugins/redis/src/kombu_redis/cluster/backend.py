@@ -9,16 +9,16 @@ from kombu_redis.backend import RedisBackend
 from kombu_redis.connection.greeting import Greeting
 from kombu_redis.connection.talk import PATIENCE, Talk
 
+from .connection.talk import ClusterTalk
 from .keys import ClusterKeys
 from .options import ClusterOptions
 from .scripts import GREETING
 from .session import ClusterSession
-from .talk import ClusterTalk
 
 if TYPE_CHECKING:
     from kombu_redis.session import RedisSession
 
-    from .slots import Node, Slots
+    from .connection.slots import Node, Slots
 
 __all__ = ("ClusterBackend",)
 

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.utils.loggers import get_logger
 from kombu_redis.connection.commands import Call
+from kombu_redis.consume.fetching import LATE
 
+from .connection.trouble import TROUBLE
 from .keys import BUCKETS
 from .scripts import OWN
-from .talk import TROUBLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .backend import ClusterBackend
-    from .settling import ClusterSettler
-    from .talk import ClusterTalk
+    from .connection.talk import ClusterTalk
+    from .consume.settling import ClusterSettler
 
 __all__ = ("Register",)
 
@@ -32,8 +33,8 @@ logger = get_logger(__name__)
 _ENTERED = 30.0
 #: How many queues of each part are looked at in a turn, and the least time between two (seconds).
 _AT_ONCE, _LOOK = 100, 1.0
-#: How long a turn may take (seconds).
-_TURN = 2.0
+#: How long a turn may take, and how long in it those that were asked may be silent (seconds).
+_TURN, _SILENT = 2.0, 1.0
 #: Queues whose entry is remembered.
 _REMEMBERED = 10_000
 
@@ -80,31 +81,14 @@ class Register:
             In how many seconds there is more to do, as far as it was seen.
         """
         by = min(deadline, monotonic() + _TURN)
-        keys = self._backend.keys
-        soonest = _LOOK
-        numbers = [n for n in range(BUCKETS) if not self._talk.shunned(keys.bucket(n))]
-        turns = [Call(OWN.turn, [keys.bucket(n)], (_AT_ONCE, _LOOK)) for n in numbers]
-        queues: list[tuple[int, str, bytes]] = []
-        answers = self._talk.attempt(turns, by, once=True)
-        for number, answer in zip(numbers, answers, strict=True):
-            if isinstance(answer, Exception):
-                logger.debug("a part of the register could not be read: %s", answer)
-                continue
-            if len(answer) - 2 >= _AT_ONCE:
-                soonest = 0.0
-            names = [name.decode() for name in answer[2:]]
-            queues += [
-                (number, name, answer[1])
-                for name in names
-                if not self._talk.shunned(keys.queue(name)[0])
-            ]
+        queues, soonest = self._take_turn(by)
         if not queues:
             return soonest
+        keys = self._backend.keys
         lists = len(keys.steps)
         looks = [Call(OWN.look, keys.group(name), (name, lists)) for _, name, _ in queues]
-        found = self._talk.attempt(looks, by, once=True)
         reviews: dict[int, list[Any]] = {}
-        for (number, name, score), answer in zip(queues, found, strict=True):
+        for (number, name, score), answer in zip(queues, self._ask(looks, by), strict=True):
             if isinstance(answer, Exception):
                 continue
             now, here, ran, expired, dead, _, due = answer
@@ -127,6 +111,33 @@ class Register:
             calls = [Call(OWN.review, [keys.bucket(n)], args) for n, args in reviews.items()]
             self._talk.tell_scripts(calls, [_done] * len(calls))
         return soonest
+
+    def _take_turn(self, by: float) -> tuple[list[tuple[int, str, bytes]], float]:
+        """The queues to look at now, each with its part of the register and when its turn was to
+        be; and in how many seconds there are more.
+        """
+        keys = self._backend.keys
+        shunned = self._talk.shunned
+        numbers = [n for n in range(BUCKETS) if not shunned(keys.bucket(n))]
+        turns = [Call(OWN.turn, [keys.bucket(n)], (_AT_ONCE, _LOOK)) for n in numbers]
+        soonest = _LOOK
+        queues: list[tuple[int, str, bytes]] = []
+        for number, answer in zip(numbers, self._ask(turns, by), strict=True):
+            if isinstance(answer, Exception):
+                logger.debug("a part of the register could not be read: %s", answer)
+                continue
+            if len(answer) - 2 >= _AT_ONCE:
+                soonest = 0.0
+            names = [name.decode() for name in answer[2:]]
+            queues += [
+                (number, name, answer[1]) for name in names if not shunned(keys.queue(name)[0])
+            ]
+        return queues, soonest
+
+    def _ask(self, calls: Sequence[Call], by: float) -> list[Any]:
+        """Ask once; a master that is silent must not hold up what comes from the others."""
+        patience = LATE if self._talk.doubting else _SILENT
+        return self._talk.attempt(calls, min(by, monotonic() + patience), once=True)
 
 
 def _done(answer: Any) -> None:

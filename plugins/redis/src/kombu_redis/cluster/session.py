@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, cast
 from kombu_redis.connection.memory import warn_of_eviction
 from kombu_redis.session import Parts, RedisSession
 
-from .bindings import ClusterBindings
-from .putting import ClusterPutter
+from .connection.trouble import TROUBLE
+from .consume.fetching import ClusterFetcher
+from .consume.settling import ClusterSettler
+from .publish.bindings import ClusterBindings
+from .publish.putting import ClusterPutter
 from .register import Register
-from .settling import ClusterSettler
-from .talk import TROUBLE
-from .waiting import ClusterFetcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kombu_redis.backend import RedisBackend
 
     from .backend import ClusterBackend
-    from .talk import ClusterTalk
+    from .connection.talk import ClusterTalk
 
 __all__ = ("ClusterSession",)
 

@@ -10,8 +10,8 @@ from kombu_redis.connection.address import address_of, database_of
 from kombu_redis.transport import Channel, Transport
 
 from .backend import ClusterBackend
+from .connection.slots import Node, Slots
 from .options import ClusterOptions
-from .slots import Node, Slots
 
 if TYPE_CHECKING:
     from kombu import Connection as Client

@@ -11,15 +11,15 @@ from kombu_redis.connection.commands import Call
 from kombu_redis.consume.settling import SLICE, Settler
 from kombu_redis.scripts import SCRIPTS
 
-from .talk import TROUBLE
+from ..connection.trouble import TROUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kombu.transport.backend import Delivery
 
-    from .backend import ClusterBackend
-    from .talk import ClusterTalk
+    from ..backend import ClusterBackend
+    from ..connection.talk import ClusterTalk
 
 __all__ = ("ClusterSettler",)
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from kombu_redis.connection.commands import Call
 from kombu_redis.publish.bindings import Bindings
 
-from .scripts import OWN
+from ..scripts import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kombu.transport.backend import Binding
 
-    from .backend import ClusterBackend
-    from .talk import ClusterTalk
+    from ..backend import ClusterBackend
+    from ..connection.talk import ClusterTalk
 
 __all__ = ("ClusterBindings",)
 

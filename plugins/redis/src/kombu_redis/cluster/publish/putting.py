@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from kombu_redis.connection import errors
 from kombu_redis.publish.putting import Putter
 
-from .talk import TROUBLE
+from ..connection.trouble import TROUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kombu_redis.publish.putting import Part
 
-    from .backend import ClusterBackend
+    from ..backend import ClusterBackend
+    from ..connection.talk import ClusterTalk
+    from ..register import Register
     from .bindings import ClusterBindings
-    from .register import Register
-    from .talk import ClusterTalk
 
 __all__ = ("ClusterPutter",)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from kombu_redis.connection.line import Line
     from kombu_redis.connection.talk import Talk
 
-    from .backend import ClusterBackend
-    from .slots import Node
+    from ..backend import ClusterBackend
+    from ..connection.slots import Node
 
 __all__ = ("Listening",)
 
@@ -67,8 +67,8 @@ class Listening:
         if ear.listens:
             return ear.channel
         by = min(deadline, monotonic() + _CONFIRMED)
+        line = ear.talk.open(by)
         try:
-            line = ear.talk.open(by)
             line.write(pack("SUBSCRIBE", ear.channel), max(by - monotonic(), 0.05))
             while True:
                 answer = line.read(max(by - monotonic(), 0.05))
@@ -90,11 +90,6 @@ class Listening:
     def _note(self, answer: list[bytes]) -> None:
         if answer[0] == b"message":
             self._heard.append(answer[2])
-
-    def listening(self, node: Node) -> bool:
-        """Whether it listens at a node."""
-        ear = self._ears.get(node)
-        return ear is not None and ear.listens
 
     def descriptors(self) -> dict[int, Node]:
         """What to wait for, and which node it is."""

@@ -8,10 +8,10 @@ from kombu.transport.backend import Delivery
 from kombu_redis.connection.commands import Call
 from kombu_redis.consume.fetching import end_of_entry, message_or_raw
 
-from .scripts import OWN
+from ..scripts import OWN
 
 if TYPE_CHECKING:
-    from .backend import ClusterBackend
+    from ..backend import ClusterBackend
 
 __all__ = ("Portion", "Taking")
 

@@ -1,0 +1,1 @@
+"""What is sent in a cluster: messages, and the bindings they are routed by."""
