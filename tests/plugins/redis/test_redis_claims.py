@@ -35,6 +35,7 @@ def test_r10_a_healthy_worker_keeps_its_message_however_long(connect: Any, name:
         connection.release()
         time.sleep(LEASE + 1)
     assert inbox.messages == []
+    record("redis: R-10, a long handler", LONG + LEASE + 1, lease=LEASE, handler_s=LONG)
 
 
 @pytest.mark.timeout(200)
@@ -53,10 +54,12 @@ def test_r11_what_a_killed_worker_held_comes_back_soon(
         child.kill9()
     killed = time.monotonic()
     (message,) = Inbox(connection, queue).wait(1, within=LEASE + 5)
-    assert time.monotonic() - killed < LEASE + 5
+    back = time.monotonic() - killed
+    assert back < LEASE + 5
     assert message.delivery_info["redelivered"]
     assert message.headers["x-delivery-count"] == 1  # before: this is the second one
     message.ack()
+    record("redis: R-11, a killed worker", LONG / 2 + back, lease=LEASE, back_s=round(back, 2))
 
 
 def test_r12_a_short_lease_takes_nothing_from_a_long_one(
@@ -130,6 +133,7 @@ def test_r15_a_frozen_worker_settles_nothing_of_others(
     server: Redis, connect: Any, look: Any, name: str
 ) -> None:
     """SIGSTOP for twice its lease, then SIGCONT."""
+    began = time.monotonic()
     connection = connect(lease=30)
     queue = declared(connection, name)
     connection.Producer().publish(7, routing_key=name)
@@ -147,6 +151,7 @@ def test_r15_a_frozen_worker_settles_nothing_of_others(
     connection.release()
     assert not held_of(look, name)
     assert look.llen(name) == 0
+    record("redis: R-15, a frozen worker", time.monotonic() - began, lease=LEASE)
 
 
 def filled(look: Any, count: int, queue: str, body: str) -> None:
@@ -239,7 +244,7 @@ def test_r17_who_dies_with_a_sweep_in_hand_holds_nobody_up(
 @pytest.mark.timeout(600)
 def test_r18_after_much_churn_there_are_as_many_keys_as_before() -> None:
     """A day at once: short queues, bindings, delays, and workers of which some vanish."""
-    turns = 5_000 if FULL else 150
+    turns, began = 5_000 if FULL else 150, time.monotonic()
     options = {"lease": 0.3, "auto_delete_after": 1}
     with Redis(options={"appendonly": "no"}) as server, looking(server) as look:
         with Connection(server.url, transport_options=options) as connection:
@@ -257,6 +262,8 @@ def test_r18_after_much_churn_there_are_as_many_keys_as_before() -> None:
         assert held(look) == [0, 0, 0]
         for connection in gone:
             connection.collect(socket_timeout=1)
+    took = time.monotonic() - began
+    record("redis: R-18, a day at once", took, turns=turns, vanished=len(gone), keys=len(after))
 
 
 def lasting(look: Any) -> set[bytes]:

@@ -89,7 +89,7 @@ def drained(connection: Any) -> bool:
 def test_r07_what_was_taken_by_a_line_that_is_cut_comes_again(server: Redis, name: str) -> None:
     """The server had executed the fetch, and its answer never arrived."""
     options = {"lease": 1, "socket_timeout": 1}
-    rounds = 20 if FULL else 2
+    rounds, beginning = 20 if FULL else 2, time.monotonic()
     with (
         Proxy(server.host, server.port) as proxy,
         Connection(server.url, transport_options=options) as sender,
@@ -112,6 +112,7 @@ def test_r07_what_was_taken_by_a_line_that_is_cut_comes_again(server: Redis, nam
             assert time.monotonic() - began < 5
             message.ack()
             receiver.collect()
+    record("redis: R-7, a line cut after a fetch", time.monotonic() - beginning, cuts=rounds)
 
 
 @pytest.mark.timeout(400)

@@ -93,11 +93,14 @@ def test_r02_a_consume_line_that_falls_silent_is_noticed(server: Redis, name: st
                 with contextlib.suppress(TimeoutError):
                     connection.drain_events(timeout=0.3)
         sender.Producer().publish("m", routing_key=name)
+        noticed = time.monotonic() - began
         assert isinstance(caught.value, connection.recoverable_connection_errors)
         connection.collect(socket_timeout=0.5)
         (message,) = Inbox(connection, queue).wait(1, within=40 if FULL else BACK)
         assert message.payload == "m"
         message.ack()
+    took = time.monotonic() - began
+    record("redis: R-2, a silent line", took, bound=bound, noticed_s=round(noticed, 2))
 
 
 def envelope_of_5_7(exchange: str, body: Any, tag: str) -> str:
@@ -175,6 +178,8 @@ def test_r04_a_server_that_closes_idle_lines_costs_nothing(name: str) -> None:
         assert inbox.bodies == [1, 2]
         assert held(look) == [0, 0, 0]
     assert used < 0.05
+    took = time.monotonic() - began
+    record("redis: R-4, idle lines are closed", took, handler_s=handler, cpu=f"{used:.2%}")
 
 
 def test_r05_descriptors_that_are_used_again_at_once_confuse_nobody(
@@ -183,8 +188,9 @@ def test_r05_descriptors_that_are_used_again_at_once_confuse_nobody(
     """Closed and opened within one turn of an event loop, over and over."""
     hub = Hub()
     seen: list[Any] = []
+    turns, began = 200 if FULL else 15, time.monotonic()
     try:
-        for turn in range(200 if FULL else 15):
+        for turn in range(turns):
             with Connection(server.url) as connection:
                 queue = declared(connection, name)
                 inbox = Inbox(connection, queue)
@@ -200,7 +206,8 @@ def test_r05_descriptors_that_are_used_again_at_once_confuse_nobody(
             # The next one gets the numbers of its descriptors, and the loop was not told.
     finally:
         hub.close()
-    assert seen == list(range(200 if FULL else 15))
+    assert seen == list(range(turns))
+    record("redis: R-5, descriptors used again", time.monotonic() - began, connections=turns)
 
 
 def test_r19_what_a_broken_subscription_missed_is_reported(
@@ -211,6 +218,7 @@ def test_r19_what_a_broken_subscription_missed_is_reported(
     exchange = Exchange(f"x-{name}", "fanout")
     gaps: list[tuple[str, ...]] = []
     options = {"on_fanout_gap": lambda names, _: gaps.append(names)}
+    began = time.monotonic()
     with (
         Connection(server.url, transport_options=options) as connection,
         Connection(server.url) as sender,
@@ -243,6 +251,8 @@ def test_r19_what_a_broken_subscription_missed_is_reported(
     assert 1 <= len(gaps) <= kills
     assert set(gaps) == {(exchange.name,)}
     assert "published until it is back are missed" in caplog.text
+    told = {"kills": kills, "gaps": len(gaps), "ours": len(ours), "theirs": len(theirs)}
+    record("redis: R-19, a broken subscription", time.monotonic() - began, sent=count, **told)
 
 
 def drained(connection: Any) -> bool:
