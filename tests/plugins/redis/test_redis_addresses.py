@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from queue import Empty
@@ -121,6 +122,14 @@ def replicas_of(sentinel: Sentinel) -> int:
     return int(answer[1 : answer.index(b"\r")])
 
 
+def followed(master: Redis) -> bool:
+    """Whether the replica has all that was written so far."""
+    told = ask((master.host, master.port), b"INFO replication\r\n").decode()
+    here = re.search(r"master_repl_offset:(\d+)", told)
+    there = re.search(r"slave0:.*offset=(\d+)", told)
+    return bool(here and there) and there[1] == here[1]
+
+
 @pytest.mark.timeout(300)
 def test_sentinels_name_the_master_and_the_next_one(watched: tuple[Redis, Sentinel]) -> None:
     master, sentinel = watched
@@ -131,7 +140,8 @@ def test_sentinels_name_the_master_and_the_next_one(watched: tuple[Redis, Sentin
     works(f"{sentinel.url}/1", transport_options=options)
     with Connection(sentinel.url, transport_options=options) as connection:
         connection.SimpleQueue("kept").put("m")
-        time.sleep(0.5)  # for the replica
+        # Or it is gone with the master: Redis confirms before its replicas have anything.
+        wait_until(lambda: followed(master), "the replica has it", 20)
         master.kill9()
         # A sentinel that was held up for two seconds does nothing for thirty (its TILT mode).
         deadline = time.monotonic() + patient(75)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import threading
 import weakref
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from kombu.testing.ports import HOST, Port
@@ -79,7 +80,9 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         # A transport that was closed stays until what it holds is sent, which may be never.
         self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        #: Who is being let in just now.
+        self._entering: set[asyncio.Task[Any]] = set()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -263,6 +266,7 @@ class Proxy:
 
     async def _finish(self) -> None:
         await self._unlisten()
+        await asyncio.gather(*self._entering, return_exceptions=True)
         # Who was let in just before gets a task within the next turns of the loop.
         await _turns()
         for task in self._tasks:
@@ -277,9 +281,25 @@ class Proxy:
 
     async def _listen(self) -> None:
         if self._listener is None:
-            self._listener = await self._loop.create_server(
-                self._protocol, self.host, self.port, reuse_address=True
-            )
+            self._listener = socket.create_server((self.host, self.port), backlog=100)
+            self._listener.setblocking(False)
+            self._loop.add_reader(self._listener, self._let_in, self._listener)
+
+    def _let_in(self, listener: socket.socket) -> None:
+        """Accept a connection.
+
+        Not by `asyncio.start_server`: one that is closed with a connection about to come in leaves
+        that one's socket open.
+        """
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        connection.setblocking(False)
+        entering = self._loop.connect_accepted_socket(self._protocol, connection)
+        task = self._loop.create_task(entering)
+        self._entering.add(task)
+        task.add_done_callback(self._entering.discard)
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
         return _Accepting(self._transports, self._accept, self._loop)
@@ -287,7 +307,7 @@ class Proxy:
     async def _unlisten(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
-            # Not to wait for it: from Python 3.12 on that waits for all open connections.
+            self._loop.remove_reader(listener)
             listener.close()
 
     async def _end_all(self, how: Ending) -> None:
