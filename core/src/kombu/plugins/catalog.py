@@ -155,8 +155,10 @@ def _identity(distribution: metadata.Distribution) -> tuple[str | None, str | No
     """
     text = distribution.read_text("METADATA")
     if text is None:
-        # Of another form, such as an egg.
-        return distribution.metadata["Name"], distribution.metadata["Version"]
+        # Of another form, such as an egg, or damaged.
+        if "Name" not in distribution.metadata:
+            return None, None
+        return distribution.metadata["Name"], distribution.version
     head = text.partition("\n\n")[0]
     found = {field: value.strip() for field, value in _IDENTITY.findall(head)}
     return found.get("Name"), found.get("Version")
