@@ -15,7 +15,7 @@ import pytest
 from full_scale import FULL, SEED, record
 from kombu import Connection, Queue
 from kombu.exceptions import ConnectionError as BrokerConnectionError
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LeaseLost, OperationalError
 from kombu.testing.fixtures import server_fixture
 from kombu.testing.kit import wait_until
 from kombu.testing.servers import Redis, RedisCluster
@@ -25,7 +25,7 @@ from kombu_redis.cluster.options import ClusterOptions
 from kombu_redis.cluster.transport import backend_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 cluster = server_fixture(RedisCluster, lambda: RedisCluster(3, 1, node_timeout=1.0), scope="module")
 server = server_fixture(Redis, scope="module")
@@ -107,12 +107,13 @@ class Traffic:
     def _consume(self, name: str) -> None:
         def work(message: Any) -> None:
             self.came[name].append((time.monotonic(), message.payload))
-            with contextlib.suppress(OSError, BrokerConnectionError):
+            # A lease is about as long as it takes to have another master: it may be over by then.
+            with contextlib.suppress(OSError, BrokerConnectionError, LeaseLost):
                 message.ack()
 
         while not self._stop.is_set():
             with (
-                contextlib.suppress(OSError, BrokerConnectionError, OperationalError),
+                contextlib.suppress(OSError, BrokerConnectionError, OperationalError, LeaseLost),
                 Connection(self._url, transport_options=self._options) as connection,
             ):
                 queue = Queue(name)(connection.channel())
@@ -137,16 +138,34 @@ class Traffic:
             longest = max([longest, *(b - a for a, b in itertools.pairwise(times))])
         return longest
 
-    def finish(self, within: float = 20.0) -> dict[str, int]:
-        """Publish no more, wait for the rest, and hold both against each other."""
+    def accepted_about(self, names: list[str], at: float) -> set[tuple[str, int]]:
+        """What was accepted within a second before, or just at, a time."""
+        return {
+            (name, number)
+            for name in names
+            for number, sent in zip(self.accepted[name], self.sent[name], strict=False)
+            if at - 1.0 <= sent <= at + 0.1
+        }
+
+    def finish(
+        self, within: float = 20.0, may_miss: Collection[tuple[str, int]] = ()
+    ) -> dict[str, int]:
+        """Publish no more, wait for the rest but for what may be missing, and hold both against
+        each other.
+        """
         self._pause.set()
         for thread in self._producers:
             thread.join(30)
-        wait_until(lambda: not self.missing(), "all that was accepted comes", within)
+
+        def lost() -> set[tuple[str, int]]:
+            return {(name, n) for name, numbers in self.missing().items() for n in numbers}
+
+        wait_until(lambda: lost() <= set(may_miss), "all that was accepted comes", within)
         twice = 0
         for name in self.came:
             twice += sum(n - 1 for n in Counter(body for _, body in self.came[name]).values())
-        return {"accepted": sum(map(len, self.accepted.values())), "twice": twice}
+        counts = {"accepted": sum(map(len, self.accepted.values())), "twice": twice}
+        return {**counts, "not_replicated": len(lost())} if may_miss else counts
 
     def missing(self) -> dict[str, set[int]]:
         found = {
@@ -190,6 +209,8 @@ def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None
     shards = names_by_shard(cluster, 2)
     names = [name for shard in shards for name in shard]
     resumed, gaps = [], []
+    # Redis replicates behind its answer: what a master had not passed on is lost with it.
+    may_miss: set[tuple[str, int]] = set()
     with Traffic(cluster.url, names) as traffic:
         for _ in range(kills):
             begun = time.monotonic()
@@ -202,9 +223,10 @@ def test_r26_a_killed_master_stops_its_shard_only(cluster: RedisCluster) -> None
             wait_until(lambda: traffic.flows(dead, killed + 0.5), "it resumes", RESUMED)
             resumed.append(time.monotonic() - killed)
             gaps.append(traffic.gap(living, killed))
+            may_miss |= traffic.accepted_about(dead, killed)
             victim.start()
             cluster.settle()
-        counts = traffic.finish()
+        counts = traffic.finish(may_miss=may_miss)
     assert not traffic.errors
     assert max(resumed) <= RESUMED
     assert max(gaps) < 2.0
