@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kombu_redis.connection.greeting import Greeting
 from kombu_redis.scripts import PARTS, RING, SCRIPTS, Script
+from kombu_redis.scripts.bindings import ENTER
 
 __all__ = ("GREETING", "NOT_TWICE", "OWN", "adapted")
 
@@ -141,20 +142,6 @@ end
 return 0
 """
 
-# KEYS: version, three sets of the exchange's bindings.  ARGV: 1 for the first two sets, member.
-# Returns the version.
-_BIND = """
-local added
-if ARGV[1] == '1' then
-  added = redis.call('SADD', KEYS[2], ARGV[2])
-  redis.call('SADD', KEYS[3], ARGV[2])
-else
-  added = redis.call('SADD', KEYS[4], ARGV[2])
-end
-if added == 1 then redis.call('INCR', KEYS[1]) end
-return redis.call('GET', KEYS[1]) or '0'
-"""
-
 # KEYS: exchanges of a queue.  ARGV: exchange.
 _BOUND = "return redis.call('SADD', KEYS[1], ARGV[1])"
 
@@ -178,7 +165,7 @@ class OWN:
     turn = Script(_common, _TURN)
     enter = Script(_common, _ENTER)
     review = Script(_common, _REVIEW)
-    bind = Script(_BIND)
+    bind = Script(ENTER)
     bound = Script(_BOUND)
     version = Script(_VERSION)
 

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from ..backend import RedisBackend
     from ..connection.commands import Commands
 
-__all__ = ("SLICE", "Settler")
+__all__ = ("PUT_OFF", "SLICE", "SWEPT", "SWEPT_BYTES", "Settler")
 
 logger = get_logger(__name__)
 
 #: Claims in one script: it holds up the server for about a millisecond.
 SLICE = 250
 #: How many claims that ran out are taken back at once, and how many bytes of them are read.
-_SWEPT = 100
-_SWEPT_BYTES = 1 << 18
+SWEPT = 100
+SWEPT_BYTES = 1 << 18
 #: For how long that may go on at a time (seconds).
 _SWEEPING = 0.5
 #: How many entries of 5.7's workers are looked at at once.
@@ -42,7 +42,7 @@ _ABANDONED = 20
 #: A lease that ends within this counts as ended where that makes a difference (seconds).
 _DOUBT = 0.05
 #: How long who looks at what ran out has it for himself (seconds).
-_PUT_OFF = 5.0
+PUT_OFF = 5.0
 
 
 class Settler:
@@ -191,17 +191,21 @@ class Settler:
         for start in range(0, len(deliveries), SLICE):
             part = deliveries[start : start + SLICE]
             tags = [delivery.token for delivery in part]
-            until, *places = self._talk.run(
-                deadline, SCRIPTS.renew, self._claims, float(seconds), *tags
-            )
-            gone = set(places)
-            for place, delivery in enumerate(part):
-                if place in gone:
-                    lost.append(delivery)
-                    self._backend.claimed.pop(delivery.token, None)
-                else:
-                    delivery.lease_until = float(until)
+            answer = self._talk.run(deadline, SCRIPTS.renew, self._claims, float(seconds), *tags)
+            lost += self._renewed(part, answer)
         self._keep_queues(deadline)
+        return lost
+
+    def _renewed(self, part: Sequence[Delivery], answer: list[Any]) -> list[Delivery]:
+        """Note until when claims hold now; returns those that were lost."""
+        until, *places = answer
+        gone = set(places)
+        lost = [delivery for place, delivery in enumerate(part) if place in gone]
+        for delivery in lost:
+            self._backend.claimed.pop(delivery.token, None)
+        for place, delivery in enumerate(part):
+            if place not in gone:
+                delivery.lease_until = float(until)
         return lost
 
     def _keep_queues(self, deadline: float) -> None:
@@ -224,7 +228,7 @@ class Settler:
         pause_at = min(deadline, monotonic() + _SWEEPING)
         while True:
             now, next_one, *found = self._talk.run(
-                deadline, SCRIPTS.sweep, self._claims, _SWEPT, _PUT_OFF, _SWEPT_BYTES
+                deadline, SCRIPTS.sweep, self._claims, SWEPT, PUT_OFF, SWEPT_BYTES
             )
             entries = [tuple(found[at : at + 3]) for at in range(0, len(found), 3)]
             if entries:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = (
-    "BIND",
-    "LOAD",
-    "UNBIND",
-)
+__all__ = ("BIND", "ENTER", "LOAD", "UNBIND")
 
-# KEYS: version, three sets of the exchange's bindings, exchanges of the queue.
-# ARGV: 1 if 5.7 can read it, member, exchange.  Returns the version.
-BIND = """
+# KEYS: version, three sets of the exchange's bindings.
+# ARGV: 1 if 5.7 can read it, member.  Returns the version.
+ENTER = """
 local added
 if ARGV[1] == '1' then
   added = redis.call('SADD', KEYS[2], ARGV[2])
@@ -18,10 +14,13 @@ if ARGV[1] == '1' then
 else
   added = redis.call('SADD', KEYS[4], ARGV[2])
 end
-redis.call('SADD', KEYS[5], ARGV[3])
 if added == 1 then redis.call('INCR', KEYS[1]) end
 return redis.call('GET', KEYS[1]) or '0'
 """
+
+# The same, with the exchange among those that the queue is bound to.
+# KEYS: further, exchanges of the queue.  ARGV: further, exchange.
+BIND = "redis.call('SADD', KEYS[5], ARGV[3])" + ENTER
 
 # KEYS: version, three sets of the exchange's bindings.
 # ARGV: separator, queue or exchange bound, its key or '' for all (then 1), member among ours.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kombu.utils.loggers import get_logger
 from kombu_redis.connection import errors
 from kombu_redis.connection.commands import Call
-from kombu_redis.consume.settling import SLICE, Settler
+from kombu_redis.consume.settling import PUT_OFF, SLICE, SWEPT, SWEPT_BYTES, Settler
 from kombu_redis.scripts import SCRIPTS
 
 from ..connection.trouble import TROUBLE
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 __all__ = ("ClusterSettler",)
 
 logger = get_logger(__name__)
-
-#: How many claims that ran out are taken back at once, and how many bytes of them are read.
-_SWEPT, _SWEPT_BYTES = 100, 1 << 18
-#: How long who looks at what ran out has it for himself (seconds).
-_PUT_OFF = 5.0
 
 
 class ClusterSettler(Settler):
@@ -76,14 +71,7 @@ class ClusterSettler(Settler):
                 failed = answer
                 continue
             heard = True
-            until, *places = answer
-            gone = set(places)
-            for place, delivery in enumerate(part):
-                if place in gone:
-                    lost.append(delivery)
-                    self._backend.claimed.pop(delivery.token, None)
-                else:
-                    delivery.lease_until = float(until)
+            lost += self._renewed(part, answer)
         if failed is not None:
             if not heard:
                 if isinstance(failed, TROUBLE):
@@ -98,7 +86,7 @@ class ClusterSettler(Settler):
         """Give back what ran out of one queue's claims."""
         claims = self._backend.keys.claims_of(queue)
         _, _, *found = self._cluster.run(
-            deadline, SCRIPTS.sweep, claims, _SWEPT, _PUT_OFF, _SWEPT_BYTES
+            deadline, SCRIPTS.sweep, claims, SWEPT, PUT_OFF, SWEPT_BYTES
         )
         entries = [tuple(found[at : at + 3]) for at in range(0, len(found), 3)]
         if entries:
